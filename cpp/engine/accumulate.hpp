@@ -1,0 +1,14 @@
+// Weighted sums of products of Jacobian columns: the inner loops of every normal matrix.
+#pragma once
+#include "simd.hpp"
+
+namespace lawfit {
+
+struct JacobianColumn { const double* base; int stride; };   // stride W, or 0 for a uniform column
+
+// packed lower triangle += sum_k weight[k] * J_i[k] * J_j[k]
+void add_gram(int parameters, const JacobianColumn* columns, const double* weight, int count, V* packed);
+// gradient += sum_k slope[k] * J_i[k]
+void add_gradient(int parameters, const JacobianColumn* columns, const double* slope, int count, V* gradient);
+
+}  // namespace lawfit

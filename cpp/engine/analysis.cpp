@@ -1,0 +1,255 @@
+#include "analysis.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lawfit {
+
+namespace {
+
+// Consumers of every node that the model value needs.
+std::vector<std::vector<int>> consumers_of(const Graph& graph, int root) {
+  std::vector<std::vector<int>> consumers(root + 1);
+  std::vector<char> live(root + 1, 0);
+  live[root] = 1;
+  for (int i = root; i >= 0; --i) {
+    if (!live[i]) continue;
+    const Node& n = graph[i];
+    for (int child : {n.a, n.b}) if (child >= 0) {
+      live[child] = 1;
+      if (consumers[child].empty() || consumers[child].back() != i) consumers[child].push_back(i);
+    }
+  }
+  return consumers;
+}
+
+// p = coefficient * parameter (or a constant): the simple slopes that centring understands.
+bool simple_slope(const Graph& graph, int i, int& parameter, double& coefficient) {
+  const Node& n = graph[i];
+  switch (n.op) {
+    case Op::CONST: parameter = -1; coefficient = n.value; return true;
+    case Op::PARAM: parameter = static_cast<int>(n.value); coefficient = 1; return true;
+    case Op::NEG:
+      if (!simple_slope(graph, n.a, parameter, coefficient)) return false;
+      coefficient = -coefficient;
+      return true;
+    case Op::MUL:
+      for (auto [c, p] : {std::pair{n.a, n.b}, std::pair{n.b, n.a}})
+        if (graph.is_constant(c) && simple_slope(graph, p, parameter, coefficient)) {
+          coefficient *= graph[c].value;
+          return true;
+        }
+      return false;
+    case Op::DIV:
+      if (!graph.is_constant(n.b) || !simple_slope(graph, n.a, parameter, coefficient)) return false;
+      coefficient /= graph[n.b].value;
+      return true;
+    default: return false;
+  }
+}
+
+class CentreFinder {
+ public:
+  CentreFinder(const Graph& graph, int root, const std::vector<bool>& movable, const std::vector<bool>& unbounded)
+      : graph_(graph), consumers_(consumers_of(graph, root)), movable_(movable), unbounded_(unbounded) {}
+
+  // A node qualifies when every use of it can hand its shift to a private partner.
+  void consider(int node, Centring& centring) {
+    const int column = static_cast<int>(centring.nodes.size());
+    std::vector<CentreShift> shifts;
+    for (int use : consumers_[node]) {
+      const Node& n = graph_[use];
+      CentreShift shift{column, -1, false, -1, 1};
+      int carrier = use;
+      if (n.op == Op::MUL && (n.a == node) != (n.b == node)) {
+        if (!simple_slope(graph_, n.a == node ? n.b : n.a, shift.parameter, shift.coefficient)) return;
+      } else if (n.op == Op::ADD || n.op == Op::SUB) {
+        carrier = node;   // slope one, used bare
+        if (!bare_offset(use, node, shift)) return;
+        shifts.push_back(shift);
+        continue;
+      } else {
+        return;
+      }
+      for (int above : consumers_[carrier]) {
+        CentreShift s = shift;
+        if (!absorb(above, carrier, s)) return;
+        shifts.push_back(s);
+      }
+    }
+    if (shifts.empty()) return;
+    centring.nodes.push_back(node);
+    centring.shifts.insert(centring.shifts.end(), shifts.begin(), shifts.end());
+  }
+
+ private:
+  bool bare_offset(int use, int node, CentreShift& shift) {
+    const Node& n = graph_[use];
+    int other = n.a == node ? n.b : n.a;
+    shift.coefficient = n.op == Op::SUB && n.a != node ? -1 : 1;
+    return offset_partner(use, other, n.op == Op::SUB && n.b == other, shift);
+  }
+  bool absorb(int above, int carrier, CentreShift& shift) {
+    const Node& n = graph_[above];
+    if (n.op == Op::EXP) return amplitude_partner(above, shift) || false;
+    if (n.op == Op::ADD || n.op == Op::SUB) {
+      if (n.op == Op::SUB && n.b == carrier) shift.coefficient = -shift.coefficient;
+      int other = n.a == carrier ? n.b : n.a;
+      return offset_partner(above, other, n.op == Op::SUB && n.b == other, shift);
+    }
+    return false;
+  }
+  // exp(p*x) must have one use, a product whose factors include a private amplitude.
+  bool amplitude_partner(int exponential, CentreShift& shift) {
+    int at = exponential;
+    for (int depth = 0; depth < 4; ++depth) {
+      if (consumers_[at].size() != 1) return false;
+      int up = consumers_[at][0];
+      const Node& n = graph_[up];
+      if (n.op != Op::MUL && !(n.op == Op::DIV && n.a == at)) return false;
+      int other = n.a == at ? n.b : n.a;
+      if (n.op == Op::MUL && private_parameter(other, movable_)) {
+        shift.partner = static_cast<int>(graph_[other].value);
+        shift.multiplies = true;
+        return true;
+      }
+      at = up;
+    }
+    return false;
+  }
+  // The sum itself, or a sum above it reached through single uses, holds a private offset.
+  bool offset_partner(int sum, int other, bool subtracted, CentreShift& shift) {
+    double sign = 1;
+    for (int depth = 0; depth < 4; ++depth) {
+      if (private_parameter(other, unbounded_)) {
+        shift.partner = static_cast<int>(graph_[other].value);
+        shift.coefficient *= subtracted ? -sign : sign;
+        return true;
+      }
+      if (consumers_[sum].size() != 1) return false;
+      int up = consumers_[sum][0];
+      const Node& n = graph_[up];
+      if (n.op != Op::ADD && n.op != Op::SUB) return false;
+      if (n.op == Op::SUB && n.b == sum) sign = -sign;
+      other = n.a == sum ? n.b : n.a;
+      subtracted = n.op == Op::SUB && n.b == other;
+      sum = up;
+    }
+    return false;
+  }
+  bool private_parameter(int i, const std::vector<bool>& allowed) const {
+    return graph_[i].op == Op::PARAM && consumers_[i].size() == 1 && allowed[static_cast<int>(graph_[i].value)];
+  }
+
+  const Graph& graph_;
+  std::vector<std::vector<int>> consumers_;
+  const std::vector<bool>&movable_, &unbounded_;
+};
+
+// Does a chain of sums carry this node into an exponential?
+bool feeds_exponential(const Graph& graph, const std::vector<std::vector<int>>& consumers, int i) {
+  for (int depth = 0; depth < 4 && consumers[i].size() == 1; ++depth) {
+    i = consumers[i][0];
+    const Op op = graph[i].op;
+    if (op == Op::EXP || op == Op::LOGADDEXP) return true;
+    if (op != Op::ADD && op != Op::SUB && op != Op::NEG) return false;
+  }
+  return false;
+}
+
+ParameterRole role_of(const Graph& graph, const std::vector<std::vector<int>>& consumers, int parameter_node) {
+  ParameterRole found;
+  std::vector<std::pair<int, int>> todo{{parameter_node, 1}};
+  auto take = [&](Role role, int node, int sign) {
+    if (found.role == Role::generic) found = {role, node, sign};
+    else if (found.role == role && found.sign != sign) found.sign = 0;
+  };
+  for (size_t t = 0; t < todo.size() && t < 32; ++t) {
+    auto [at, sign] = todo[t];
+    for (int use : consumers[at]) {
+      const Node& n = graph[use];
+      const int other = n.a == at ? n.b : n.a;
+      const bool data_sibling = other >= 0 && graph[other].on_data && !graph[other].on_parameters;
+      if (n.op == Op::NEG) todo.push_back({use, -sign});
+      else if (n.op == Op::EXP || n.op == Op::LOGADDEXP) take(Role::log_amplitude, -1, sign);
+      else if ((n.op == Op::MUL || n.op == Op::MUL0) && other >= 0 && graph.is_constant(other))
+        todo.push_back({use, graph[other].value < 0 ? -sign : sign});
+      else if (n.op == Op::MUL || n.op == Op::MUL0) {
+        if (graph[other].op == Op::LOG) take(Role::exponent, data_sibling ? other : -1, sign);
+        else if (data_sibling) take(Role::rate, other, sign);
+      } else if (n.op == Op::ADD || n.op == Op::SUB) {
+        if (data_sibling && graph[other].op != Op::LOG) take(Role::location, other, n.op == Op::SUB && n.b == at ? -1 : 1);
+        else if (graph[other].on_data) take(feeds_exponential(graph, consumers, use) ? Role::log_amplitude : Role::offset, -1, sign);
+      } else if (n.op == Op::DIV && data_sibling) {
+        take(Role::scale, other, n.b == at ? -1 : 1);
+      } else if (n.op == Op::LOG) {   // log(p) - log(x): p is measured in units of x
+        for (int above : consumers[use]) {
+          const Node& m = graph[above];
+          const int sibling = m.a == use ? m.b : m.a;
+          if ((m.op == Op::SUB || m.op == Op::ADD) && graph[sibling].op == Op::LOG && !graph[sibling].on_parameters)
+            take(Role::scale, graph[sibling].a, 1);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<bool> linear_set(const std::vector<int>& jacobian, const std::vector<std::vector<int>>& hessian) {
+  const int p = static_cast<int>(jacobian.size());
+  auto coupled = [&](int i, int j) { return hessian[std::max(i, j)][std::min(i, j)] != kZero; };
+  std::vector<int> order;
+  for (int i = 0; i < p; ++i) if (jacobian[i] != kZero && !coupled(i, i)) order.push_back(i);
+  auto degree = [&](int i) { return std::count_if(order.begin(), order.end(), [&](int j) { return coupled(i, j); }); };
+  std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return degree(i) < degree(j); });
+  std::vector<bool> linear(p, false);
+  for (int i : order) {
+    bool free = true;
+    for (int j = 0; j < p; ++j) free &= !(linear[j] && coupled(i, j));
+    linear[i] = free;
+  }
+  return linear;
+}
+
+}  // namespace
+
+void shift_centre(const Centring& centring, double* parameters, const double* means, double direction) {
+  for (const CentreShift& s : centring.shifts) {
+    const double p = s.parameter < 0 ? s.coefficient : s.coefficient * parameters[s.parameter];
+    const double shift = direction * p * means[s.column];
+    if (s.multiplies) parameters[s.partner] *= std::exp(shift);
+    else parameters[s.partner] += shift;
+  }
+}
+
+Analysis analyse(Graph& graph, int root, int parameters, const std::vector<bool>& movable,
+                 const std::vector<bool>& unbounded, bool second_order) {
+  Analysis result;
+  result.jacobian = graph.gradient(root, parameters);
+  result.hessian.assign(parameters, {});
+  result.linear.assign(parameters, false);
+  for (int i = 0; i < parameters; ++i) {
+    result.hessian[i].assign(i + 1, kZero);
+    if (!second_order || result.jacobian[i] == kZero) continue;
+    std::vector<int> row = graph.gradient(result.jacobian[i], parameters);
+    std::copy(row.begin(), row.begin() + i + 1, result.hessian[i].begin());
+  }
+  if (second_order) result.linear = linear_set(result.jacobian, result.hessian);
+
+  auto consumers = consumers_of(graph, root);
+  result.roles.assign(parameters, {});
+  for (int i = 0; i <= root; ++i)
+    if (graph[i].op == Op::PARAM) {
+      int k = static_cast<int>(graph[i].value);
+      result.roles[k] = role_of(graph, consumers, i);
+      if (result.linear[k]) result.roles[k].role = Role::linear;
+    }
+  CentreFinder finder(graph, root, movable, unbounded);
+  for (int i = 0; i <= root; ++i)
+    if (graph[i].on_data && !graph[i].on_parameters && !consumers[i].empty() &&
+        std::any_of(consumers[i].begin(), consumers[i].end(), [&](int u) { return graph[u].on_parameters; }))
+      finder.consider(i, result.centring);
+  return result;
+}
+
+}  // namespace lawfit

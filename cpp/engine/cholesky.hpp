@@ -1,0 +1,53 @@
+// Cholesky factorisation and solve of W small systems at once, one per lane.
+#pragma once
+#include "simd.hpp"
+
+namespace lawfit {
+
+// Packed lower triangle `a` is overwritten by its factor; `x` enters as the right-hand side and
+// leaves as the solution. Returns the lanes whose matrix was positive definite beyond rounding.
+template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
+  const int p = kFixed ? kFixed : p_runtime;
+  const V one = broadcast(1.0), tiny = broadcast(1e-15);
+  L definite = broadcast_bits(-1);
+  auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
+  for (int j = 0; j < p; ++j) {
+    V pivot = a[at(j, j)];
+    const V limit = vabs(pivot) * tiny;
+    for (int m = 0; m < j; ++m) pivot = fnma(a[at(j, m)], a[at(j, m)], pivot);
+    const L good = pivot > limit;
+    definite &= good;
+    const V inverse = one / vsqrt(select(good, pivot, one));
+    a[at(j, j)] = inverse;   // the reciprocal is what both solves need
+    for (int i = j + 1; i < p; ++i) {
+      V sum = a[at(i, j)];
+      for (int m = 0; m < j; ++m) sum = fnma(a[at(i, m)], a[at(j, m)], sum);
+      a[at(i, j)] = sum * inverse;
+    }
+  }
+  for (int i = 0; i < p; ++i) {
+    V sum = x[i];
+    for (int m = 0; m < i; ++m) sum = fnma(a[at(i, m)], x[m], sum);
+    x[i] = sum * a[at(i, i)];
+  }
+  for (int i = p - 1; i >= 0; --i) {
+    V sum = x[i];
+    for (int m = i + 1; m < p; ++m) sum = fnma(a[at(m, i)], x[m], sum);
+    x[i] = sum * a[at(i, i)];
+  }
+  return definite;
+}
+
+inline L cholesky_solve(int p, V* a, V* x) {
+  switch (p) {
+    case 1: return cholesky_solve_fixed<1>(1, a, x);
+    case 2: return cholesky_solve_fixed<2>(2, a, x);
+    case 3: return cholesky_solve_fixed<3>(3, a, x);
+    case 4: return cholesky_solve_fixed<4>(4, a, x);
+    case 5: return cholesky_solve_fixed<5>(5, a, x);
+    case 6: return cholesky_solve_fixed<6>(6, a, x);
+    default: return cholesky_solve_fixed<0>(p, a, x);
+  }
+}
+
+}  // namespace lawfit

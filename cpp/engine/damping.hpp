@@ -1,0 +1,30 @@
+// The Levenberg-Marquardt trust state of every lane: how strongly the next step is damped.
+#pragma once
+#include "simd.hpp"
+
+namespace lawfit {
+
+struct Damping {
+  V lambda, growth;
+
+  void reset(L lanes, double first) {
+    lambda = select(lanes, broadcast(first), lambda);
+    growth = select(lanes, broadcast(4.0), growth);
+  }
+  // gain: actual over predicted decrease of an accepted step.
+  void accepted(L lanes, V gain) {
+    const V t = broadcast(2.0) * gain - broadcast(1.0);
+    V factor = vmin(vmax(broadcast(1.0) - t * t * t, broadcast(0.1)), broadcast(2.0));
+    factor = select(gain == gain, factor, broadcast(1.0));
+    lambda = select(lanes, vmax(lambda * factor, broadcast(kLeast)), lambda);
+    growth = select(lanes, broadcast(4.0), growth);
+  }
+  // `floor`: the smallest damping that can matter after a failure.
+  void rejected(L lanes, double floor) {
+    lambda = select(lanes, vmax(lambda * growth, broadcast(floor)), lambda);
+    growth = select(lanes, vmin(growth * broadcast(2.0), broadcast(64.0)), growth);
+  }
+  static constexpr double kLeast = 1e-15, kMost = 1e16;
+};
+
+}  // namespace lawfit

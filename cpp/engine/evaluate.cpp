@@ -1,0 +1,268 @@
+#include "evaluate.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace lawfit {
+
+Arena::Arena(size_t vectors) : memory_(new double[(vectors + 1) * W]()) {
+  auto address = reinterpret_cast<uintptr_t>(memory_.get());
+  const uintptr_t align = sizeof(V);
+  next_ = memory_.get() + ((align - address % align) % align) / sizeof(double);
+  end_ = memory_.get() + (vectors + 1) * W;
+}
+double* Arena::take(size_t vectors) {
+  double* piece = next_;
+  next_ += vectors * W;
+  return next_ <= end_ ? piece : nullptr;
+}
+
+TableData prepare_table(const Program& program, const double* const* variables, const double* y, const double* weight,
+                        const double* sigma, int64_t rows, Space space) {
+  TableData table;
+  table.rows = rows;
+  const int64_t padded = (rows + W - 1) / W * W;
+  std::vector<std::vector<double>> work(program.data_registers);
+  for (auto [column, variable] : program.inputs) {
+    work[column].assign(padded, rows ? variables[variable][0] : 0);
+    std::copy(variables[variable], variables[variable] + rows, work[column].begin());
+  }
+  for (auto [column, value] : program.data_constants) work[column].assign(padded, value);
+  for (const Instruction& i : program.data) {
+    work[i.out.index].resize(padded);
+    auto at = [&](Slot s) { return s.kind == Slot::none ? nullptr : work[s.index].data(); };
+    kernel(i.op, false, false, true)(work[i.out.index].data(), at(i.a), at(i.b), work[i.out.index].data(), static_cast<int>(padded / W));
+  }
+  for (int column : program.kept) table.columns.push_back(work[column]);
+  if (!y) return table;
+  table.target.resize(rows);
+  for (int64_t r = 0; r < rows; ++r) table.target[r] = space_transform(space, y[r]);
+  if (weight) table.weight.assign(weight, weight + rows);
+  if (sigma || space == Space::relative) {
+    table.inverse_sigma.resize(rows);
+    for (int64_t r = 0; r < rows; ++r)
+      table.inverse_sigma[r] = 1 / ((sigma ? sigma[r] : 1) * (space == Space::relative ? y[r] : 1));
+  }
+  return table;
+}
+
+namespace {
+// Block registers should fit the first-level cache beside the data they read.
+int block_points(const Program& program, int64_t rows) {
+  constexpr int kCacheBytes = 40 * 1024, kFewest = 4, kMost = 16;
+  const int width = (program.blocks + 4) * W * static_cast<int>(sizeof(double));
+  const int fit = std::clamp(kCacheBytes / width, kFewest, kMost * 8 / W);
+  return static_cast<int>(std::min<int64_t>(fit, std::max<int64_t>(rows, 1)));
+}
+}  // namespace
+
+Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
+    : program_(program), space_(space), layout_(layout),
+      tile_rows_(layout == Layout::points ? (capacity + W - 1) / W : capacity),
+      block_(block_points(program, tile_rows_)),
+      plain_(objective_kernel(space, loss, false)), curved_(objective_kernel(space, loss, true)),
+      arena_(program.uniforms + (program.blocks + 3) * static_cast<size_t>(block_) + 1 +
+             (program.kept.size() + 3) * static_cast<size_t>(tile_rows_)),
+      weighted_(weighted), with_sigma_(with_sigma), means_(program.kept.size() * W, 0.0) {
+  uniform_ = arena_.take(program.uniforms);
+  registers_ = arena_.take(static_cast<size_t>(program.blocks) * block_);
+  slope_ = arena_.take(block_);
+  majoriser_ = arena_.take(block_);
+  curvature_ = arena_.take(block_);
+  ones_ = arena_.take(1);
+  columns_ = arena_.take(program.kept.size() * tile_rows_);
+  target_ = arena_.take(tile_rows_);
+  inverse_sigma_ = with_sigma ? arena_.take(tile_rows_) : ones_;
+  weight_ = weighted ? arena_.take(tile_rows_) : ones_;
+  store(ones_, broadcast(1.0));
+  for (auto [index, value] : program.constants) store(uniform_ + index * W, broadcast(value));
+  for (const Instruction& i : program.once) once_.push_back(resolve(i, true));
+  for (const Instruction& i : program.points) points_.push_back(resolve(i, false));
+  value_ = locate(program.value);
+  for (Slot s : program.jacobian) jacobian_.push_back(locate(s));
+  for (const HessianEntry& h : program.hessian) hessian_.push_back(locate(h.slot));
+  columns_now_.resize(program.parameters);
+}
+
+const double* Evaluator::address(Slot slot, int& column) const {
+  column = 0;
+  switch (slot.kind) {
+    case Slot::uniform: return uniform_ + slot.index * W;
+    case Slot::block: return registers_ + static_cast<size_t>(slot.index) * block_ * W;
+    case Slot::column: column = 1; return columns_ + slot.index * tile_rows_ * W;
+    default: return ones_;
+  }
+}
+
+Evaluator::Call Evaluator::resolve(const Instruction& i, bool once) {
+  Call call{};
+  auto uniform = [&](Slot s) { return !once && (s.kind == Slot::uniform || s.kind == Slot::none); };
+  call.run = kernel(i.op, uniform(i.a), uniform(i.b), uniform(i.c));
+  int unused;
+  call.out = const_cast<double*>(address(i.out, unused));
+  call.a = address(i.a, call.column_a);
+  call.b = address(i.b, call.column_b);
+  call.c = address(i.c, call.column_c);
+  return call;
+}
+
+Evaluator::Column Evaluator::locate(Slot slot) const {
+  static const V zero = {};
+  if (slot.kind == Slot::none) return {reinterpret_cast<const double*>(&zero), 0, false};
+  int moves;
+  const double* base = address(slot, moves);
+  return {base, slot.kind == Slot::uniform ? 0 : W, moves != 0};
+}
+
+void Evaluator::fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding) {
+  if (layout_ == Layout::points) {
+    for (int64_t i = 0; i < tile_rows_ * W; ++i) tile[i] = i < count ? source[i] - shift : padding - shift;
+    return;
+  }
+  for (int64_t r = 0; r < count; ++r) tile[r * W + lane] = source[r] - shift;
+  if (weighted_) for (int64_t r = count; r < tile_rows_; ++r) tile[r * W + lane] = padding - shift;
+}
+
+void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means) {
+  Held& held = held_[lane];
+  const bool same_rows = held.table == &table && held.begin == begin && held.count == count;
+  if (!same_rows) {
+    for (size_t k = 0; k < program_.kept.size(); ++k) {
+      const double* source = table.columns[k].data() + begin;
+      double mean = 0;
+      if (program_.centre_of[k] >= 0) {
+        for (int64_t r = 0; r < count; ++r) mean += source[r];
+        mean /= static_cast<double>(count);
+        if (!(mean - mean == 0)) mean = 0;   // a column with infinities is left where it is
+      }
+      means_[k * W + lane] = mean;
+      fill(columns_ + k * tile_rows_ * W, lane, source, count, mean, source[0]);
+    }
+    fill(target_, lane, table.target.data() + begin, count, 0, table.target[begin]);
+    if (with_sigma_) fill(inverse_sigma_, lane, table.inverse_sigma.data() + begin, count, 0, table.inverse_sigma[begin]);
+  }
+  if (weighted_ && (!same_rows || held.weight != weight || weight)) {
+    const double* source = weight ? weight : table.weight.empty() ? nullptr : table.weight.data() + begin;
+    if (source) fill(weight_, lane, source, count, 0, 0);
+    else {
+      for (int64_t r = 0; r < tile_rows_ * (layout_ == Layout::points ? W : 1); ++r)
+        (layout_ == Layout::points ? weight_[r] : weight_[r * W + lane]) = r < count;
+    }
+  }
+  held = {&table, begin, count, weight};
+  for (size_t k = 0; k < program_.kept.size(); ++k)
+    if (program_.centre_of[k] >= 0) means[program_.centre_of[k]] = means_[k * W + lane];
+}
+
+int64_t Evaluator::used_rows() const {
+  if (layout_ == Layout::points) return (held_[0].count + W - 1) / W;
+  int64_t most = 0;
+  for (const Held& h : held_) most = std::max(most, h.count);
+  return most;
+}
+
+double Evaluator::weight_total(int lane) const {
+  const int64_t count = held_[lane].count;
+  if (!weighted_) return static_cast<double>(count);
+  const bool points = layout_ == Layout::points;
+  double total = 0;
+  for (int64_t r = 0; r < count; ++r) total += points ? weight_[r] : weight_[r * W + lane];
+  return total;
+}
+
+void Evaluator::run_points(Tier tier, int64_t first, int count) {
+  const int end = program_.points_end[static_cast<int>(tier)];
+  const int64_t shift = first * W;
+  for (int i = 0; i < end; ++i) {
+    const Call& call = points_[i];
+    call.run(call.out, call.a + call.column_a * shift, call.b + call.column_b * shift, call.c + call.column_c * shift, count);
+  }
+}
+
+void Evaluator::accumulate(Tier tier, int64_t first, int count, const Sums& sums) {
+  const int p = program_.parameters;
+  JacobianColumn* columns = columns_now_.data();
+  for (int i = 0; i < p; ++i) {
+    const Column& c = jacobian_[i];
+    columns[i] = {c.base + (c.moves ? first * W : 0), c.stride};
+  }
+  add_gradient(p, columns, slope_, count, sums.gradient);
+  add_gram(p, columns, majoriser_, count, sums.majorised);
+  if (tier != Tier::hessian) return;
+  add_gram(p, columns, curvature_, count, sums.second);
+  for (size_t h = 0; h < hessian_.size(); ++h) {
+    const Column& c = hessian_[h];
+    const double* entry = c.base + (c.moves ? first * W : 0);
+    V sum{};
+    for (int k = 0; k < count; ++k) sum = fma(load(slope_ + k * W), load(entry + k * c.stride), sum);
+    const auto& at = program_.hessian[h];
+    sums.second[at.i * (at.i + 1) / 2 + at.j] += sum;
+  }
+}
+
+void Evaluator::across_lanes(const Sums& sums) const {
+  for (int i = 0; i < sums.vectors; ++i) sums.value[i] = broadcast(lane_sum(sums.value[i]));
+}
+
+void Evaluator::run_once(Tier tier, const V* parameters) {
+  for (int i = 0; i < program_.parameters; ++i) store(uniform_ + i * W, parameters[i]);
+  const int end = program_.once_end[static_cast<int>(tier)];
+  for (int i = 0; i < end; ++i) once_[i].run(once_[i].out, once_[i].a, once_[i].b, once_[i].c, 1);
+}
+
+ObjectiveBlock Evaluator::objective_block(int64_t first, V scale, V quantile) const {
+  const int64_t shift = first * W;
+  return {value_.base + (value_.moves ? shift : 0), target_ + shift, inverse_sigma_ + (with_sigma_ ? shift : 0),
+          weight_ + (weighted_ ? shift : 0), value_.stride, with_sigma_ ? W : 0, weighted_ ? W : 0, scale, quantile,
+          slope_, majoriser_, curvature_};
+}
+
+void Evaluator::evaluate(Tier tier, const V* parameters, V scale, V quantile, const Sums& sums) {
+  run_once(tier, parameters);
+  for (int i = 0; i < sums.vectors; ++i) sums.value[i] = V{};
+  ObjectiveSums objective{};
+  const int64_t rows = used_rows();
+  for (int64_t first = 0; first < rows; first += block_) {
+    const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));
+    run_points(tier, first, count);
+    (tier == Tier::hessian ? curved_ : plain_)(objective_block(first, scale, quantile), count, objective);
+    if (tier != Tier::value) accumulate(tier, first, count, sums);
+  }
+  sums.value[0] = objective.value;
+  sums.energy[0] = objective.energy;
+  if (layout_ == Layout::points) across_lanes(sums);
+}
+
+void Evaluator::rows(const V* parameters, V scale, V quantile, const Rows& out) {
+  run_once(Tier::jacobian, parameters);
+  const int p = program_.parameters;
+  const int64_t rows = used_rows(), points = held_[0].count;
+  ObjectiveSums unused{};
+  for (int64_t first = 0; first < rows; first += block_) {
+    const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));
+    run_points(Tier::jacobian, first, count);
+    const ObjectiveBlock block = objective_block(first, scale, quantile);
+    curved_(block, count, unused);
+    const int64_t begin = first * W, end = std::min(begin + static_cast<int64_t>(count) * W, points);
+    auto copy = [&](double* to, const double* from, int stride) {
+      if (to) for (int64_t i = begin; i < end; ++i) to[i] = from[stride ? i - begin : (i - begin) % W];
+    };
+    copy(out.model, value_.base + (value_.moves ? begin : 0), value_.stride);
+    copy(out.slope, slope_, W);
+    copy(out.majoriser, majoriser_, W);
+    copy(out.curvature, curvature_, W);
+    if (out.value)
+      for (int k = 0; k < count; ++k) {   // one vector of rows at a time: the sum then is the rows' values
+        ObjectiveSums one{};
+        curved_(block.from(k), 1, one);
+        for (int lane = 0; lane < W && begin + k * W + lane < end; ++lane) out.value[begin + k * W + lane] = one.value[lane];
+      }
+    if (!out.jacobian) continue;
+    for (int k = 0; k < p; ++k) {
+      const double* from = jacobian_[k].base + (jacobian_[k].moves ? begin : 0);
+      for (int64_t i = begin; i < end; ++i) out.jacobian[i * p + k] = from[jacobian_[k].stride ? i - begin : (i - begin) % W];
+    }
+  }
+}
+
+}  // namespace lawfit

@@ -1,0 +1,90 @@
+// Runs a program over a tile: W problems side by side (lanes), point by point in blocks that
+// stay in cache, and sums value, gradient and curvature matrices on the way.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "accumulate.hpp"
+#include "kernels.hpp"
+#include "objective.hpp"
+#include "program.hpp"
+
+namespace lawfit {
+
+// One allocation, cut into vector-aligned pieces.
+class Arena {
+ public:
+  explicit Arena(size_t vectors);
+  double* take(size_t vectors);
+  V* take_vectors(size_t count) { return reinterpret_cast<V*>(take(count)); }
+ private:
+  std::unique_ptr<double[]> memory_;
+  double *next_, *end_;
+};
+
+// Per-row arrays of a whole table, in row order, as the program reads them.
+struct TableData {
+  int64_t rows = 0;
+  std::vector<std::vector<double>> columns;   // one per Program::kept, padded to a multiple of W
+  std::vector<double> target;                 // T(y)
+  std::vector<double> inverse_sigma, weight;  // empty: all one
+};
+TableData prepare_table(const Program& program, const double* const* variables, const double* y, const double* weight,
+                        const double* sigma, int64_t rows, Space space);
+
+// Sums over points; matrices are packed lower triangles, entry (i, j) at i*(i+1)/2 + j.
+struct Sums {
+  V *value, *energy, *gradient, *majorised, *second;
+  int vectors;                     // in all, contiguous from `value`
+};
+
+enum class Layout { problems, points };   // what the lanes are
+
+class Evaluator {
+ public:
+  Evaluator(const Program& program, Space space, Loss loss, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
+
+  // Fills one lane with rows [begin, begin + count) of a table; `weight` overrides the table's.
+  // `means` receives the mean of every centred column (subtracted here). In the points layout
+  // the lane must be 0 and all lanes are filled.
+  void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means);
+  void evaluate(Tier tier, const V* parameters, V scale, V quantile, const Sums& sums);
+  double weight_total(int lane) const;
+  int lanes() const { return layout_ == Layout::points ? 1 : W; }   // independent problems at once
+  // Per-row results of one parameter vector (points layout only): any pointer may be null.
+  struct Rows { double *model, *slope, *majoriser, *curvature, *jacobian, *value = nullptr; };   // jacobian: rows x parameters
+  void rows(const V* parameters, V scale, V quantile, const Rows& out);
+
+ private:
+  struct Call { Kernel run; double* out; const double *a, *b, *c; int column_a, column_b, column_c; };
+  struct Column { const double* base; int stride; bool moves; };   // moves: starts at the block's first row
+  Call resolve(const Instruction& instruction, bool once);
+  const double* address(Slot slot, int& column) const;
+  Column locate(Slot slot) const;
+  void run_points(Tier tier, int64_t first, int count);
+  void accumulate(Tier tier, int64_t first, int count, const Sums& sums);
+  void across_lanes(const Sums& sums) const;
+  void fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding);
+  int64_t used_rows() const;
+  void run_once(Tier tier, const V* parameters);
+  ObjectiveBlock objective_block(int64_t first, V scale, V quantile) const;
+
+  const Program& program_;
+  Space space_;
+  Layout layout_;
+  int64_t tile_rows_;
+  int block_;                       // points per block
+  ObjectiveKernel plain_, curved_;
+  Arena arena_;
+  double *uniform_, *registers_, *columns_, *target_, *inverse_sigma_, *weight_, *slope_, *majoriser_, *curvature_, *ones_;
+  bool weighted_, with_sigma_;
+  std::vector<Call> once_, points_;
+  Column value_;
+  std::vector<Column> jacobian_, hessian_;
+  std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block
+  struct Held { const TableData* table = nullptr; int64_t begin = 0, count = 0; const double* weight = nullptr; };
+  Held held_[W];                    // what each lane holds, so that equal data are not copied again
+  std::vector<double> means_;       // [centred column][lane]
+};
+
+}  // namespace lawfit

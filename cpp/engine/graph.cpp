@@ -1,0 +1,354 @@
+#include "graph.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "vector_math.hpp"
+
+namespace lawfit {
+
+namespace {
+struct OpInfo { const char* name; int arity; bool is_public; };
+constexpr OpInfo kOps[] = {
+#define OP(name, arity) {#name, arity, true},
+#define INNER(name, arity) {#name, arity, false},
+#include "opcodes.def"
+#undef OP
+#undef INNER
+};
+constexpr int kOpCount = sizeof(kOps) / sizeof(kOps[0]);
+constexpr int kLargestIntegerPower = 64;   // larger constant powers go through exp and log
+
+bool commutes(Op op) { return op == Op::ADD || op == Op::MUL || op == Op::MIN || op == Op::MAX || op == Op::LOGADDEXP; }
+}  // namespace
+
+int arity(Op op) { return kOps[static_cast<int>(op)].arity; }
+const char* op_name(Op op) { return kOps[static_cast<int>(op)].name; }
+int op_count() { return kOpCount; }
+bool op_is_public(Op op) { return kOps[static_cast<int>(op)].is_public; }
+
+double scalar_value(Op op, double a, double b) {
+  V x = broadcast(a), y = broadcast(b), r = broadcast(NAN);
+  switch (op) {
+    case Op::ADD: return a + b;
+    case Op::SUB: return a - b;
+    case Op::MUL: return a * b;
+    case Op::DIV: return a / b;
+    case Op::POW: return std::pow(a, b);
+    case Op::NEG: return -a;
+    case Op::EXP: r = v_exp(x); break;
+    case Op::LOG: r = v_log(x); break;
+    case Op::LOG10: r = v_log10(x); break;
+    case Op::LOG2: r = v_log2(x); break;
+    case Op::LOG1P: r = v_log1p(x); break;
+    case Op::EXPM1: r = v_expm1(x); break;
+    case Op::SQRT: return std::sqrt(a);
+    case Op::ABS: return std::fabs(a);
+    case Op::SIN: r = v_sin(x); break;
+    case Op::COS: r = v_cos(x); break;
+    case Op::ARCTAN: r = v_arctan(x); break;
+    case Op::TANH: r = v_tanh(x); break;
+    case Op::ERF: r = v_erf(x); break;
+    case Op::NORMCDF: r = v_normcdf(x); break;
+    case Op::LOGISTIC: r = v_logistic(x); break;
+    case Op::GAMMALN: r = v_gammaln(x); break;
+    case Op::LOGADDEXP: r = v_logaddexp(x, y); break;
+    case Op::MIN: return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b);
+    case Op::MAX: return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b);
+    case Op::MUL0: return a == 0 ? 0 : a * b;
+    case Op::DIV0: return a == 0 ? 0 : a / b;
+    case Op::LESS_EQUAL: return a <= b;
+    case Op::SIGN: return a > 0 ? 1 : a < 0 ? -1 : a;
+    case Op::DIGAMMA: r = v_digamma(x); break;
+    case Op::TRIGAMMA: r = v_trigamma(x); break;
+    case Op::RECIPROCAL: return 1 / a;
+    case Op::SQUARE: return a * a;
+    default: return NAN;
+  }
+  return r[0];
+}
+
+int Graph::add_node(Node node) {
+  char key[sizeof(uint8_t) + 3 * sizeof(int) + sizeof(double)];
+  char* p = key;
+  auto put = [&](const void* source, size_t n) { std::memcpy(p, source, n); p += n; };
+  put(&node.op, 1); put(&node.a, sizeof(int)); put(&node.b, sizeof(int)); put(&node.c, sizeof(int));
+  put(&node.value, sizeof(double));
+  auto [at, is_new] = known_.try_emplace(std::string(key, sizeof key), size());
+  if (!is_new) return at->second;
+  for (int child : {node.a, node.b, node.c}) if (child >= 0) {
+    node.on_parameters |= nodes_[child].on_parameters;
+    node.on_data |= nodes_[child].on_data;
+  }
+  if (node.op == Op::PARAM) node.on_parameters = true;
+  if (node.op == Op::VAR) node.on_data = true;
+  nodes_.push_back(node);
+  return size() - 1;
+}
+
+int Graph::constant(double value) { return add_node({Op::CONST, -1, -1, -1, value}); }
+int Graph::parameter(int index) { return add_node({Op::PARAM, -1, -1, -1, static_cast<double>(index)}); }
+int Graph::variable(int index) { return add_node({Op::VAR, -1, -1, -1, static_cast<double>(index)}); }
+
+int Graph::fold(Op op, int a, int b) {
+  if (!is_constant(a) || (b >= 0 && !is_constant(b))) return -1;
+  return constant(scalar_value(op, nodes_[a].value, b >= 0 ? nodes_[b].value : 0));
+}
+
+bool Graph::known_positive(int i) const {
+  const Node& n = nodes_[i];
+  switch (n.op) {
+    case Op::CONST: return n.value > 0 && std::isfinite(n.value);
+    case Op::VAR: return positive_[static_cast<int>(n.value)];
+    case Op::MUL: case Op::DIV: case Op::ADD:
+      return !n.on_parameters && known_positive(n.a) && known_positive(n.b);
+    default: return false;
+  }
+}
+
+int Graph::make(Op op, int a, int b) {
+  if (int folded = fold(op, a, b); folded >= 0) return folded;
+  switch (op) {
+    case Op::ADD: return sum(a, b);
+    case Op::SUB: return difference(a, b);
+    case Op::MUL: return product(a, b);
+    case Op::DIV: return quotient(a, b);
+    case Op::NEG: return negative(a);
+    case Op::POW: return power(a, b);
+    case Op::LOG: return logarithm(a);
+    case Op::LOG10: return product(logarithm(a), constant(1 / std::log(10.0)));
+    case Op::LOG2: return product(logarithm(a), constant(1 / std::log(2.0)));
+    case Op::EXP: if (nodes_[a].op == Op::LOG && known_positive(nodes_[a].a)) return nodes_[a].a; break;
+    case Op::SQUARE: if (nodes_[a].op == Op::SQRT && known_positive(nodes_[a].a)) return nodes_[a].a; break;
+    case Op::MUL0:
+      if (is_constant(a, 1)) return b;
+      if (is_constant(a) && nodes_[a].value != 0) return product(a, b);
+      break;
+    case Op::DIV0: if (known_positive(b)) return quotient(a, b); break;
+    default: break;
+  }
+  if (b >= 0 && commutes(op) && a > b) std::swap(a, b);
+  return add_node({op, a, b, -1, 0});
+}
+
+int Graph::sum(int a, int b) {
+  if (is_constant(a, 0)) return b;
+  if (is_constant(b, 0)) return a;
+  if (nodes_[b].op == Op::NEG) return difference(a, nodes_[b].a);
+  if (nodes_[a].op == Op::NEG) return difference(b, nodes_[a].a);
+  if (int folded = fold(Op::ADD, a, b); folded >= 0) return folded;
+  if (a > b) std::swap(a, b);
+  return add_node({Op::ADD, a, b, -1, 0});
+}
+
+int Graph::difference(int a, int b) {
+  if (is_constant(b, 0)) return a;
+  if (is_constant(a, 0)) return negative(b);
+  if (nodes_[b].op == Op::NEG) return sum(a, nodes_[b].a);
+  if (int folded = fold(Op::SUB, a, b); folded >= 0) return folded;
+  return add_node({Op::SUB, a, b, -1, 0});
+}
+
+int Graph::negative(int a) {
+  const Node n = nodes_[a];
+  if (is_constant(a)) return constant(-n.value);
+  if (n.op == Op::NEG) return n.a;
+  if (n.op == Op::SUB) return difference(n.b, n.a);
+  // Keep signs on the side that is evaluated least often: a constant or parameter-only factor.
+  if (n.op == Op::MUL || n.op == Op::DIV || n.op == Op::MUL0) {
+    if (!nodes_[n.a].on_data || is_constant(n.a)) return make(n.op, negative(n.a), n.b);
+    if (n.op == Op::MUL && !nodes_[n.b].on_data) return product(n.a, negative(n.b));
+  }
+  return add_node({Op::NEG, a, -1, -1, 0});
+}
+
+int Graph::product(int a, int b) {
+  if (is_constant(a, 1)) return b;
+  if (is_constant(b, 1)) return a;
+  if (is_constant(a, -1)) return negative(b);
+  if (is_constant(b, -1)) return negative(a);
+  if (nodes_[a].op == Op::NEG && nodes_[b].op == Op::NEG) return product(nodes_[a].a, nodes_[b].a);
+  if (nodes_[a].op == Op::NEG && mixed(a)) return negative(product(nodes_[a].a, b));
+  if (nodes_[b].op == Op::NEG && mixed(b)) return negative(product(a, nodes_[b].a));
+  if (int folded = fold(Op::MUL, a, b); folded >= 0) return folded;
+  if (a == b) return make(Op::SQUARE, a);
+  // Gather factors that do not depend on data, then factors that do not depend on parameters.
+  for (int turn = 0; turn < 2; ++turn, std::swap(a, b)) {
+    if (nodes_[a].on_data || nodes_[b].op != Op::MUL || !nodes_[b].on_data) continue;
+    const Node inner = nodes_[b];
+    if (!nodes_[inner.a].on_data) return product(product(a, inner.a), inner.b);
+    if (!nodes_[inner.b].on_data) return product(product(a, inner.b), inner.a);
+  }
+  if (a > b) std::swap(a, b);
+  return add_node({Op::MUL, a, b, -1, 0});
+}
+
+int Graph::quotient(int a, int b) {
+  if (is_constant(b, 1)) return a;
+  if (is_constant(b) && nodes_[b].value != 0 && std::isfinite(1 / nodes_[b].value) &&
+      std::frexp(std::fabs(nodes_[b].value), nullptr) == 0.5)
+    return product(a, constant(1 / nodes_[b].value));   // exact: a power of two
+  if (int folded = fold(Op::DIV, a, b); folded >= 0) return folded;
+  if (nodes_[b].op == Op::EXP && !is_constant(b)) return product(a, make(Op::EXP, negative(nodes_[b].a)));
+  if (nodes_[b].op == Op::MUL) {   // a/(u*exp(t)) = (a/u)*exp(-t)
+    const Node n = nodes_[b];
+    for (auto [u, e] : {std::pair{n.a, n.b}, std::pair{n.b, n.a}})
+      if (nodes_[e].op == Op::EXP) return product(quotient(a, u), make(Op::EXP, negative(nodes_[e].a)));
+  }
+  if (nodes_[b].op == Op::NEG) return negative(quotient(a, nodes_[b].a));
+  if (nodes_[a].op == Op::NEG && mixed(a)) return negative(quotient(nodes_[a].a, b));
+  if (is_constant(a, 1)) return add_node({Op::RECIPROCAL, b, -1, -1, 0});
+  return add_node({Op::DIV, a, b, -1, 0});
+}
+
+int Graph::logarithm(int a) {
+  const Node n = nodes_[a];
+  if (is_constant(a)) return constant(scalar_value(Op::LOG, n.value, 0));
+  if (n.op == Op::EXP) return n.a;
+  // A positive data factor comes out: its logarithm is then taken once per data set.
+  if (n.op == Op::DIV && n.on_parameters) {
+    if (known_positive(n.b)) return difference(logarithm(n.a), logarithm(n.b));
+    if (known_positive(n.a)) return difference(logarithm(n.a), logarithm(n.b));
+  }
+  if (n.op == Op::RECIPROCAL && n.on_parameters) return negative(logarithm(n.a));
+  if (n.op == Op::MUL && n.on_parameters) {
+    if (known_positive(n.b)) return sum(logarithm(n.a), logarithm(n.b));
+    if (known_positive(n.a)) return sum(logarithm(n.a), logarithm(n.b));
+  }
+  return add_node({Op::LOG, a, -1, -1, 0});
+}
+
+int Graph::integer_power(int base, int exponent) {
+  int result = -1;
+  for (int bits = std::abs(exponent); bits; bits >>= 1) {
+    if (bits & 1) result = result < 0 ? base : product(result, base);
+    if (bits > 1) base = make(Op::SQUARE, base);
+  }
+  if (result < 0) return constant(1);
+  return exponent < 0 ? quotient(constant(1), result) : result;
+}
+
+int Graph::power(int base, int exponent) {
+  const Node p = nodes_[exponent], x = nodes_[base];
+  if (p.op == Op::CONST) {
+    if (p.value == std::floor(p.value) && std::fabs(p.value) <= kLargestIntegerPower && x.op != Op::EXP)
+      return integer_power(base, static_cast<int>(p.value));
+    if (p.value == 0.5) return make(Op::SQRT, base);
+    if (p.value == -0.5) return quotient(constant(1), make(Op::SQRT, base));
+  }
+  if (x.op == Op::EXP) return make(Op::EXP, product(exponent, x.a));
+  // A zero exponent or a zero base (log = -inf) must not give 0*inf.
+  int log_base = logarithm(base);
+  Op times = known_positive(base) ? Op::MUL : Op::MUL0;
+  return make(Op::EXP, make(times, exponent, log_base));
+}
+
+void Graph::accumulate(int target, int term, std::vector<int>& adjoints) {
+  if (!nodes_[target].on_parameters || is_constant(term, 0)) return;
+  int& slot = adjoints[target];
+  slot = slot == kZero ? term : make(Op::ADD, slot, term);
+}
+
+void Graph::derive(int i, int w, std::vector<int>& adjoints) {
+  const Node n = nodes_[i];
+  auto to = [&](int child, int term) { accumulate(child, term, adjoints); };
+  auto k = [&](double value) { return constant(value); };
+  auto mul = [&](int a, int b) { return make(Op::MUL, a, b); };
+  auto needs = [&](int child) { return child >= 0 && nodes_[child].on_parameters; };
+  switch (n.op) {
+    case Op::ADD: to(n.a, w); to(n.b, w); break;
+    case Op::SUB: to(n.a, w); to(n.b, make(Op::NEG, w)); break;
+    case Op::NEG: to(n.a, make(Op::NEG, w)); break;
+    case Op::MUL:
+      if (needs(n.a)) to(n.a, mul(w, n.b));
+      if (needs(n.b)) to(n.b, mul(w, n.a));
+      break;
+    case Op::MUL0:
+      if (needs(n.a)) to(n.a, make(Op::MUL0, w, n.b));
+      if (needs(n.b)) to(n.b, mul(w, n.a));
+      break;
+    case Op::DIV: case Op::DIV0: {
+      int share = make(n.op, w, n.b);
+      to(n.a, share);
+      if (needs(n.b)) to(n.b, make(Op::NEG, mul(share, i)));
+      break;
+    }
+    case Op::RECIPROCAL: to(n.a, make(Op::NEG, mul(w, make(Op::SQUARE, i)))); break;
+    case Op::SQUARE: to(n.a, mul(w, mul(k(2), n.a))); break;
+    case Op::EXP: to(n.a, mul(w, i)); break;
+    case Op::LOG: to(n.a, make(Op::DIV0, w, n.a)); break;
+    case Op::LOG1P: to(n.a, make(Op::DIV, w, make(Op::ADD, n.a, k(1)))); break;
+    case Op::EXPM1: to(n.a, mul(w, make(Op::EXP, n.a))); break;
+    case Op::SQRT: to(n.a, make(Op::DIV, mul(w, k(0.5)), i)); break;
+    case Op::ABS: to(n.a, mul(w, make(Op::SIGN, n.a))); break;
+    case Op::SIN: to(n.a, mul(w, make(Op::COS, n.a))); break;
+    case Op::COS: to(n.a, make(Op::NEG, mul(w, make(Op::SIN, n.a)))); break;
+    case Op::ARCTAN: to(n.a, make(Op::DIV, w, make(Op::ADD, make(Op::SQUARE, n.a), k(1)))); break;
+    case Op::TANH: to(n.a, mul(w, make(Op::SUB, k(1), make(Op::SQUARE, i)))); break;
+    case Op::ERF:
+      to(n.a, mul(w, mul(k(2 / std::sqrt(M_PI)), make(Op::EXP, make(Op::NEG, make(Op::SQUARE, n.a))))));
+      break;
+    case Op::NORMCDF:
+      to(n.a, mul(w, mul(k(1 / std::sqrt(2 * M_PI)), make(Op::EXP, mul(k(-0.5), make(Op::SQUARE, n.a))))));
+      break;
+    case Op::LOGISTIC: to(n.a, mul(w, mul(i, make(Op::LOGISTIC, make(Op::NEG, n.a))))); break;
+    case Op::GAMMALN: to(n.a, mul(w, make(Op::DIGAMMA, n.a))); break;
+    case Op::DIGAMMA: to(n.a, mul(w, make(Op::TRIGAMMA, n.a))); break;
+    case Op::LOGADDEXP:
+      if (needs(n.a)) to(n.a, mul(w, make(Op::LOGISTIC, make(Op::SUB, n.a, n.b))));
+      if (needs(n.b)) to(n.b, mul(w, make(Op::LOGISTIC, make(Op::SUB, n.b, n.a))));
+      break;
+    // At a tie the whole derivative goes to the first argument.
+    case Op::MIN: case Op::MAX: {
+      int first = n.op == Op::MIN ? make(Op::LESS_EQUAL, n.a, n.b) : make(Op::LESS_EQUAL, n.b, n.a);
+      if (needs(n.a)) to(n.a, mul(w, first));
+      if (needs(n.b)) to(n.b, mul(w, make(Op::SUB, k(1), first)));
+      break;
+    }
+    default: break;   // leaves, and piecewise constant operations
+  }
+}
+
+std::vector<int> Graph::gradient(int root, int parameters) {
+  std::vector<int> result(parameters, kZero), adjoints(root + 1, kZero);
+  if (!nodes_[root].on_parameters) return result;
+  adjoints[root] = constant(1);
+  for (int i = root; i >= 0; --i) {
+    int w = adjoints[i];
+    if (w == kZero) continue;
+    if (nodes_[i].op == Op::PARAM) result[static_cast<int>(nodes_[i].value)] = w;
+    else derive(i, w, adjoints);
+  }
+  return result;
+}
+
+int load_graph(const GraphView& view, Graph& graph) {
+  auto refuse = [](const std::string& why) { throw std::invalid_argument("graph: " + why); };
+  if (view.nodes < 1) refuse("no nodes");
+  std::vector<int> id(view.nodes);
+  for (int i = 0; i < view.nodes; ++i) {
+    if (view.op[i] < 0 || view.op[i] >= kOpCount || !kOps[view.op[i]].is_public)
+      refuse("unknown operation at node " + std::to_string(i));
+    Op op = static_cast<Op>(view.op[i]);
+    auto child = [&](int32_t k) {
+      if (k < 0 || k >= i) refuse("bad child at node " + std::to_string(i));
+      return id[k];
+    };
+    auto index = [&](int limit) {
+      if (view.a[i] < 0 || view.a[i] >= limit) refuse("index out of range at node " + std::to_string(i));
+      return view.a[i];
+    };
+    switch (op) {
+      case Op::CONST: id[i] = graph.constant(view.value[i]); break;
+      case Op::PARAM: id[i] = graph.parameter(index(view.parameters)); break;
+      case Op::VAR: id[i] = graph.variable(index(view.variables)); break;
+      default:
+        id[i] = arity(op) == 1 ? graph.make(op, child(view.a[i])) : graph.make(op, child(view.a[i]), child(view.b[i]));
+    }
+  }
+  return id[view.nodes - 1];
+}
+
+}  // namespace lawfit

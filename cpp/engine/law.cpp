@@ -1,0 +1,40 @@
+#include "law.hpp"
+
+#include <cmath>
+
+namespace lawfit {
+
+namespace {
+constexpr int kLargestSecondOrder = 40;   // parameters beyond which no second derivatives are made
+
+std::vector<bool> positive_columns(const GraphView& view, const TableView& table) {
+  std::vector<bool> positive(view.variables, true);
+  for (int v = 0; v < view.variables; ++v)
+    for (int64_t r = 0; r < table.rows; ++r)
+      if (!(table.columns[v][r] > 0 && std::isfinite(table.columns[v][r]))) { positive[v] = false; break; }
+  return positive;
+}
+}  // namespace
+
+CompiledLaw::CompiledLaw(const GraphView& view, const TableView& table, const std::vector<double>& lower, const std::vector<double>& upper)
+    : graph(positive_columns(view, table)) {
+  root = load_graph(view, graph);
+  std::vector<bool> movable, unbounded;
+  for (size_t k = 0; k < lower.size(); ++k) {
+    const bool no_upper = upper[k] == INFINITY;
+    movable.push_back(no_upper && (lower[k] == 0 || lower[k] == -INFINITY));
+    unbounded.push_back(no_upper && lower[k] == -INFINITY);
+  }
+  analysis = analyse(graph, root, view.parameters, movable, unbounded, view.parameters <= kLargestSecondOrder);
+  bool second_order = view.parameters <= kLargestSecondOrder;
+  natural = compile(graph, root, analysis, false, true, second_order);
+  if (natural.points.size() > kLargestProgram) {
+    second_order = false;
+    natural = compile(graph, root, analysis, false, true, false);
+  }
+  centred = compile(graph, root, analysis, true, true, second_order);
+  const Op last = graph[root].op;
+  exponential_target = last == Op::LOG || last == Op::LOGADDEXP;
+}
+
+}  // namespace lawfit

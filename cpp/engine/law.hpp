@@ -1,0 +1,33 @@
+// A law made ready for one call: graph, analysis and program, with the problem's constants.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "analysis.hpp"
+#include "objective.hpp"
+#include "program.hpp"
+
+namespace lawfit {
+
+struct TableView {
+  const double* const* columns;    // per variable
+  const double *y, *weight, *sigma;   // weight, sigma may be null
+  int64_t rows;
+};
+struct ObjectiveSpec {
+  Space space;
+  Loss loss;
+  double scale, quantile;
+};
+
+struct CompiledLaw {
+  CompiledLaw(const GraphView& view, const TableView& table, const std::vector<double>& lower, const std::vector<double>& upper);
+  Graph graph;
+  int root;
+  Analysis analysis;
+  Program centred;      // what the solver runs
+  Program natural;      // value and Jacobian as the user sees them
+  bool exponential_target;
+};
+
+}  // namespace lawfit

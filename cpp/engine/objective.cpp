@@ -1,0 +1,76 @@
+#include "objective.hpp"
+
+#include <cmath>
+
+namespace lawfit {
+
+namespace {
+
+template <Space S_, Loss L_, bool kCurvature>
+void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
+  const ObjectiveBlock in = arguments;   // a copy the stores below cannot alias
+  const V zero = broadcast(0.0);
+  V value = sums.value, energy = sums.energy;
+  for (int k = 0; k < count; ++k) {
+    V m = load(in.model + k * in.model_stride);
+    V weight = load(in.weight + k * in.weight_stride), inverse_sigma = load(in.inverse_sigma + k * in.sigma_stride);
+    SpaceTerms space = space_terms<S_>(m);
+    V r = (load(in.target + k * W) - space.t) * inverse_sigma;
+    LossTerms loss = loss_terms<L_>(r, in.scale, in.quantile);
+    // Rows of weight zero are padding or not drawn: they must not count even when m is not finite.
+    L counts = weight > zero;
+    V dt = space.dt * inverse_sigma;
+    V majoriser = select(counts, weight * loss.omega * dt * dt, zero);
+    value += select(counts, weight * loss.value, zero);
+    energy += select(counts, majoriser * m * m, zero);
+    store(in.slope + k * W, select(counts, -weight * loss.psi * dt, zero));
+    store(in.majoriser + k * W, majoriser);
+    if constexpr (kCurvature) {
+      V curvature = loss.dpsi * dt * dt;
+      if constexpr (S_ == Space::log || S_ == Space::logit) curvature = curvature - loss.psi * space.d2t * inverse_sigma;
+      store(in.curvature + k * W, select(counts, weight * curvature, zero));
+    }
+  }
+  sums.value = value;
+  sums.energy = energy;
+}
+
+template <Space S_, Loss L_> ObjectiveKernel pick(bool with_curvature) {
+  return with_curvature ? block<S_, L_, true> : block<S_, L_, false>;
+}
+
+template <Space S_> ObjectiveKernel pick(Loss loss, bool with_curvature) {
+  switch (loss) {
+    case Loss::squared: return pick<S_, Loss::squared>(with_curvature);
+    case Loss::huber: return pick<S_, Loss::huber>(with_curvature);
+    case Loss::soft_l1: return pick<S_, Loss::soft_l1>(with_curvature);
+    case Loss::cauchy: return pick<S_, Loss::cauchy>(with_curvature);
+    case Loss::absolute: return pick<S_, Loss::absolute>(with_curvature);
+    case Loss::quantile: return pick<S_, Loss::quantile>(with_curvature);
+    default: return pick<S_, Loss::log_cosh>(with_curvature);
+  }
+}
+
+}  // namespace
+
+// A relative residual (y - m)/y is a linear one with sigma = y, so it needs no kernel of its own.
+ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature) {
+  switch (space) {
+    case Space::log: return pick<Space::log>(loss, with_curvature);
+    case Space::logit: return pick<Space::logit>(loss, with_curvature);
+    default: return pick<Space::linear>(loss, with_curvature);
+  }
+}
+
+double space_transform(Space space, double value) {
+  switch (space) {
+    case Space::log: return std::log(value);
+    case Space::logit: return std::log(value / (1 - value));
+    default: return value;
+  }
+}
+
+bool has_scale(Loss loss) { return loss != Loss::squared; }
+bool has_kink(Loss loss) { return loss == Loss::absolute || loss == Loss::quantile; }
+
+}  // namespace lawfit

@@ -1,0 +1,42 @@
+#include "row_model.hpp"
+
+namespace lawfit {
+
+RowModel::RowModel(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, int64_t capacity)
+    : law_(law), objective_(objective),
+      table_(prepare_table(law.natural, table.columns, table.y, table.weight, table.sigma, table.rows, objective.space)),
+      evaluator_(law.natural, objective.space, objective.loss, capacity, true, !table_.inverse_sigma.empty(), Layout::points),
+      arena_(2 * law.natural.parameters + 2 + law.natural.parameters * (law.natural.parameters + 1)) {
+  const int p = law.natural.parameters, entries = p * (p + 1) / 2, all = 2 + p + 2 * entries;
+  theta_ = arena_.take_vectors(p);
+  V* v = arena_.take_vectors(all);
+  sums_ = {v, v + 1, v + 2, v + 2 + p, v + 2 + p + entries, all};
+}
+
+double RowModel::exact_scale() const { return has_kink(objective_.loss) ? 1e-300 : objective_.scale; }
+
+void RowModel::load(const double* parameters, int64_t begin, int64_t count, const double* weight) {
+  evaluator_.load_lane(0, table_, begin, count, weight, nullptr);
+  for (int k = 0; k < law_.natural.parameters; ++k) theta_[k] = broadcast(parameters[k]);
+}
+
+void RowModel::rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out) {
+  load(parameters, begin, count, weight);
+  evaluator_.rows(theta_, broadcast(exact_scale()), broadcast(objective_.quantile), out);
+}
+
+double RowModel::objective(const double* parameters, int64_t begin, int64_t count, const double* weight) {
+  load(parameters, begin, count, weight);
+  evaluator_.evaluate(Tier::value, theta_, broadcast(exact_scale()), broadcast(objective_.quantile), sums_);
+  return sums_.value[0][0];
+}
+
+void RowModel::hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out) {
+  load(parameters, begin, count, weight);
+  evaluator_.evaluate(Tier::hessian, theta_, broadcast(exact_scale()), broadcast(objective_.quantile), sums_);
+  const int p = law_.natural.parameters;
+  for (int i = 0; i < p; ++i)
+    for (int j = 0; j <= i; ++j) out[i * p + j] = out[j * p + i] = sums_.second[i * (i + 1) / 2 + j][0];
+}
+
+}  // namespace lawfit

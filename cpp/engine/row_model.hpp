@@ -1,0 +1,34 @@
+// A law in its natural parameters, row by row: fitted values, slopes and the Jacobian at one
+// parameter vector. What covariances, certificates and predictions are made from.
+#pragma once
+#include "evaluate.hpp"
+#include "law.hpp"
+
+namespace lawfit {
+
+class RowModel {
+ public:
+  // capacity: most rows that one call below will ask for.
+  RowModel(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, int64_t capacity);
+
+  void rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out);
+  // The objective without the solver's smoothing of kinks.
+  double objective(const double* parameters, int64_t begin, int64_t count, const double* weight);
+  // Full Hessian of the objective, parameters x parameters.
+  void hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out);
+  const TableData& table() const { return table_; }
+
+ private:
+  void load(const double* parameters, int64_t begin, int64_t count, const double* weight);
+  double exact_scale() const;
+
+  const CompiledLaw& law_;
+  ObjectiveSpec objective_;
+  TableData table_;
+  Evaluator evaluator_;
+  Arena arena_;
+  V* theta_;
+  Sums sums_;
+};
+
+}  // namespace lawfit

@@ -1,0 +1,346 @@
+#include "solver.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "cholesky.hpp"
+
+namespace lawfit {
+
+namespace {
+constexpr double kFirstDampingFar = 1e-4, kFirstDampingFinish = 1e-9;
+constexpr double kDampingFloorFar = 1e-6, kDampingFloorFinish = 1e-3;
+constexpr double kLongestFarStep = 4;        // in units of one e-fold or of a typical size
+constexpr double kSlowDecrease = 1e-2;       // far: relative decrease that counts as slow
+constexpr int kSlowSteps = 3;
+constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
+constexpr double kStalledSize = 1e-6;        // scaled step below which a stop at rounding is convergence
+constexpr double kKinkWidth = 1e-9;          // of the residual spread: smoothing left at kinks
+constexpr double kRounding = 2.3e-16;
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
+}  // namespace
+
+Solver::Solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
+    : problem_(problem), p_(problem.parameters()), entries_(p_ * (p_ + 1) / 2), stage_(stage),
+      evaluator_(*problem.program, problem.space, stage == Stage::far ? Loss::squared : problem.loss, capacity, weighted, with_sigma, layout),
+      layout_(layout), arena_(10 * p_ + 2 * entries_ + 2 * (2 + p_ + 2 * entries_) + p_),
+      means_(problem.centring->nodes.size() * W), scratch_(p_) {
+  for (V** v : {&theta_, &trial_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
+  fixed_ = reinterpret_cast<L*>(arena_.take(p_));
+  matrix_ = arena_.take_vectors(entries_);
+  factor_ = arena_.take_vectors(entries_);
+  const int all = 2 + p_ + 2 * entries_;
+  for (Sums* s : {&now_, &next_}) {
+    V* v = arena_.take_vectors(all);
+    *s = {v, v + 1, v + 2, v + 2 + p_, v + 2 + p_ + entries_, stage == Stage::finish ? all : all - entries_};
+  }
+  for (int i = 0; i < p_; ++i) {
+    lower_[i] = broadcast(problem.lower[i]);
+    upper_[i] = broadcast(problem.upper[i]);
+  }
+}
+
+void Solver::refill(int lane) {
+  const int64_t k = queue_->take();
+  job_[lane] = k;
+  const bool busy = k >= 0;
+  busy_[lane] = busy ? -1 : 0;
+  if (!busy) {
+    for (int i = 0; i < p_; ++i) theta_[i][lane] = std::clamp(1.0, problem_.lower[i], problem_.upper[i]);
+    return;
+  }
+  const Job& job = jobs_[k];
+  double* means = means_.data() + lane * problem_.centring->nodes.size();
+  evaluator_.load_lane(lane, *table_, job.begin, job.count, job.weight, means);
+  std::copy(job.start, job.start + p_, scratch_.begin());
+  shift_centre(*problem_.centring, scratch_.data(), means, 1);
+  const bool points = layout_ == Layout::points;
+  for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) {
+    for (int i = 0; i < p_; ++i) theta_[i][l] = std::clamp(scratch_[i], problem_.lower[i], problem_.upper[i]);
+    fresh_[l] = -1;
+    busy_[l] = -1;
+    objective_[l] = infinity;
+    size_[l] = last_size_[l] = infinity;
+    slow_[l] = blind_[l] = at_scale_[l] = iterations_[l] = moved_[l] = 0;
+    target_scale_[l] = has_kink(problem_.loss) ? std::max(job.relax, 1e-300) * kKinkWidth : problem_.scale;
+    scale_[l] = std::max(target_scale_[l], job.relax);
+  }
+  L mine = broadcast_bits(0);
+  for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) mine[l] = -1;
+  damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : kFirstDampingFinish);
+  const double total = evaluator_.weight_total(lane);
+  for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) weights_[l] = total;
+}
+
+void Solver::harvest(int lane, Status status) {
+  Outcome& out = outcomes_[job_[lane]];
+  for (int i = 0; i < p_; ++i) {
+    const double value = theta_[i][lane];
+    out.active[i] = value <= problem_.lower[i] ? -1 : value >= problem_.upper[i] ? 1 : 0;
+    out.parameters[i] = value;
+  }
+  double worst = 0;
+  const double f = objective_[lane];
+  for (int i = 0; i < p_; ++i) {
+    const double g = now_.gradient[i][lane], m = now_.majorised[i * (i + 1) / 2 + i][lane];
+    if ((out.active[i] < 0 && g > 0) || (out.active[i] > 0 && g < 0) || !(m > 0)) continue;
+    worst = std::max(worst, std::fabs(g) / std::sqrt(m * (2 * f + kRounding * kRounding * now_.energy[0][lane])));
+  }
+  shift_centre(*problem_.centring, out.parameters, means_.data() + lane * problem_.centring->nodes.size(), -1);
+  for (int i = 0; i < p_; ++i) if (out.active[i]) out.parameters[i] = out.active[i] < 0 ? problem_.lower[i] : problem_.upper[i];
+  out.objective = f;
+  out.gradient_norm = worst;
+  out.spread = std::sqrt(2 * f / std::max(weights_[lane], 1e-300));
+  out.iterations += static_cast<int32_t>(iterations_[lane]);
+  out.status = status;
+  out.moved = moved_[lane] != 0;
+  refill(lane);
+}
+
+void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits) {
+  table_ = &table;
+  jobs_ = jobs;
+  outcomes_ = outcomes;
+  queue_ = &queue;
+  limits_ = limits;
+  fresh_ = busy_ = done_ = broadcast_bits(0);
+  const int lanes = layout_ == Layout::points ? 1 : W;
+  for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
+  for (int lane = 0; lane < lanes; ++lane) refill(lane);
+  while (any(busy_)) {
+    step();
+    trial_point();
+    evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, scale_, broadcast(problem_.quantile), next_);
+    judge();
+    if (stage_ == Stage::far) stop_far();
+    stop_limits();
+    if (!any(done_)) continue;
+    for (int lane = 0; lane < lanes; ++lane) if (done_[lane] && job_[lane] >= 0) harvest(lane, verdict_[lane]);
+    if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
+    done_ = broadcast_bits(0);
+  }
+}
+
+// Gauss-Newton matrix in the far metric; identity damping scaled by the objective's own energy.
+void Solver::far_system() {
+  const V one = broadcast(1.0);
+  for (int i = 0; i < p_; ++i) {
+    metric_[i] = problem_.log_metric[i] ? theta_[i] : one;
+    const V unit = problem_.log_metric[i] ? one : vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
+    damp_[i] = now_.energy[0] / (unit * unit);
+  }
+  for (int i = 0, e = 0; i < p_; ++i)
+    for (int j = 0; j <= i; ++j, ++e) matrix_[e] = now_.majorised[e] * metric_[i] * metric_[j];
+}
+
+void Solver::finish_system() {
+  for (int i = 0; i < p_; ++i) {
+    metric_[i] = broadcast(1.0);
+    damp_[i] = broadcast(1e-2) * now_.majorised[i * (i + 1) / 2 + i];
+  }
+  for (int e = 0; e < entries_; ++e) matrix_[e] = now_.second[e];
+}
+
+// Solves for the damped step with parameters held at bounds they press against, then holds any
+// that the step would carry across a bound and solves again for the rest.
+L Solver::solve_bounded() {
+  const V zero = broadcast(0.0), one = broadcast(1.0);
+  for (int i = 0; i < p_; ++i) {
+    fixed_[i] = ((theta_[i] <= lower_[i]) & (now_.gradient[i] > zero)) | ((theta_[i] >= upper_[i]) & (now_.gradient[i] < zero));
+    fixed_step_[i] = zero;
+  }
+  L definite = broadcast_bits(0);
+  for (int round = 0; round <= p_; ++round) {
+    for (int i = 0, e = 0; i < p_; ++i) {
+      V right = -now_.gradient[i] * metric_[i];
+      for (int j = 0; j < p_; ++j) {
+        const int at = j <= i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i;
+        if (j == i) continue;
+        V entry = matrix_[at];
+        if (stage_ == Stage::finish) entry = fma(damping_.lambda, now_.majorised[at], entry);
+        right = fnma(entry, fixed_step_[j], right);
+      }
+      rhs_[i] = select(fixed_[i], fixed_step_[i], right);
+      for (int j = 0; j <= i; ++j, ++e) {
+        V entry = matrix_[e];
+        if (stage_ == Stage::finish) entry = fma(damping_.lambda, now_.majorised[e], entry);
+        if (j == i) entry = select(fixed_[i], one, fma(damping_.lambda, damp_[i], entry));
+        else entry = select(fixed_[i] | fixed_[j], zero, entry);
+        factor_[e] = entry;
+      }
+    }
+    for (int i = 0; i < p_; ++i) step_[i] = rhs_[i];
+    definite = cholesky_solve(p_, factor_, step_);
+    if (stage_ == Stage::far) break;
+    L crossed = broadcast_bits(0);
+    for (int i = 0; i < p_; ++i) {
+      const V to = theta_[i] + step_[i];
+      const L low = (to < lower_[i]) & ~fixed_[i] & definite, high = (to > upper_[i]) & ~fixed_[i] & definite;
+      fixed_step_[i] = select(low, lower_[i] - theta_[i], select(high, upper_[i] - theta_[i], fixed_step_[i]));
+      fixed_[i] |= low | high;
+      crossed |= low | high;
+    }
+    if (!any(crossed)) break;
+  }
+  return definite;
+}
+
+void Solver::predict() {
+  V linear{}, quadratic{};
+  for (int i = 0; i < p_; ++i) {
+    linear = fma(now_.gradient[i] * metric_[i], step_[i], linear);
+    V row{};
+    for (int j = 0; j < p_; ++j) row = fma(matrix_[j <= i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i], step_[j], row);
+    quadratic = fma(row, step_[i], quadratic);
+  }
+  predicted_ = -fma(broadcast(0.5), quadratic, linear);
+}
+
+void Solver::step() {
+  const V zero = broadcast(0.0);
+  if (stage_ == Stage::far) far_system(); else finish_system();
+  // An indefinite matrix only costs a factorisation, not an evaluation: damp until it is definite.
+  const double floor = stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish;
+  for (int attempt = 0; attempt < 12; ++attempt) {
+    definite_ = solve_bounded();
+    const L again = ~definite_ & ~fresh_ & busy_;
+    if (!any(again)) break;
+    damping_.rejected(again, floor);
+  }
+  const L still = fresh_ | ~definite_ | ~busy_;
+  if (stage_ == Stage::far) {
+    V longest{};
+    for (int i = 0; i < p_; ++i) {
+      const V unit = problem_.log_metric[i] ? broadcast(1.0) : vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
+      longest = vmax(vabs(step_[i]) / unit, longest);
+    }
+    const V shrink = vmin(broadcast(kLongestFarStep) / vmax(longest, broadcast(1e-300)), broadcast(1.0));
+    for (int i = 0; i < p_; ++i) step_[i] *= shrink;
+  }
+  for (int i = 0; i < p_; ++i) step_[i] = select(still, zero, step_[i]);
+  predict();
+  if (stage_ == Stage::finish) mark_converged();
+}
+
+// Convergence is judged on the predicted step, scaled by each parameter or by what it would take
+// to change the fitted values by a thousandth, never on the decrease of the objective.
+void Solver::mark_converged() {
+  const V zero = broadcast(0.0);
+  last_size_ = size_;
+  V size{};
+  for (int i = 0; i < p_; ++i) {
+    const V diagonal = now_.majorised[i * (i + 1) / 2 + i];
+    const V reach = broadcast(1e-3) * vsqrt(now_.energy[0] / vmax(diagonal, broadcast(1e-300)));
+    const V scaled = vabs(step_[i]) / vmax(vmax(vabs(theta_[i]), reach), broadcast(1e-300));
+    size = vmax(size, select(step_[i] == zero, zero, scaled));
+  }
+  size_ = size * (broadcast(1.0) + damping_.lambda);
+  const L settled = busy_ & ~fresh_ & definite_;
+  const L at_target = scale_ <= target_scale_;
+  const L local = settled & ~at_target &
+                  ((predicted_ <= broadcast(1e-5) * objective_) | (size_ <= broadcast(1e-5)) | (at_scale_ >= broadcast(25.0)));
+  if (any(local)) relax_scale(local);
+  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2));
+  // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
+  const V noise = broadcast(4 * kRounding) * (objective_ + vsqrt(broadcast(2.0) * objective_ * now_.energy[0]));
+  const L blind = settled & at_target & (predicted_ <= broadcast(4.0) * noise);
+  blind_ = select(blind, blind_ + broadcast(1.0), blind_);
+  const L exhausted = blind & (((size_ >= broadcast(0.5) * last_size_) & (blind_ >= broadcast(3.0))) | (blind_ >= broadcast(12.0)));
+  const L finished = small | exhausted;
+  if (!any(finished)) return;
+  for (int i = 0; i < p_; ++i) {
+    const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
+    theta_[i] = select(small, to, theta_[i]);
+  }
+  const int lanes = layout_ == Layout::points ? 1 : W;
+  for (int lane = 0; lane < lanes; ++lane)
+    if (finished[lane]) {
+      const bool good = small[lane] || size_[lane] <= kStalledSize;
+      harvest(lane, final_status(lane, good));
+      if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
+    }
+  for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, zero, step_[i]);
+}
+
+Status Solver::final_status(int lane, bool good) const {
+  if (!good) return Status::stalled;
+  for (int i = 0; i < p_; ++i)
+    if (theta_[i][lane] <= problem_.lower[i] || theta_[i][lane] >= problem_.upper[i]) return Status::converged_at_bound;
+  return Status::converged;
+}
+
+void Solver::relax_scale(L local) {
+  scale_ = select(local, vmax(scale_ * broadcast(kScaleFactor), target_scale_), scale_);
+  at_scale_ = select(local, broadcast(0.0), at_scale_);
+  fresh_ |= local;   // the objective changed: evaluate where we are before stepping on
+  damping_.reset(local, kFirstDampingFinish);
+  for (int i = 0; i < p_; ++i) step_[i] = select(local, broadcast(0.0), step_[i]);
+}
+
+void Solver::trial_point() {
+  for (int i = 0; i < p_; ++i) {
+    const V moved = stage_ == Stage::far && problem_.log_metric[i] ? theta_[i] * v_exp(step_[i]) : theta_[i] + step_[i];
+    trial_[i] = vmin(vmax(moved, lower_[i]), upper_[i]);
+    trial_[i] = select(step_[i] == broadcast(0.0), theta_[i], trial_[i]);
+  }
+}
+
+void Solver::judge() {
+  const V value = next_.value[0];
+  const L finite = (value - value) == broadcast(0.0);
+  V noise{};
+  if (stage_ == Stage::finish)
+    noise = select(blind_ > broadcast(0.0),
+                   broadcast(4 * kRounding) * (objective_ + vsqrt(broadcast(2.0) * objective_ * now_.energy[0])), noise);
+  const L better = finite & ~fresh_ & definite_ & (value < objective_ + noise);
+  const L accept = better | (fresh_ & finite);
+  const V decrease = objective_ - value;
+  // A fresh lane that is not finite anywhere has no optimum to find from this start.
+  const L lost = fresh_ & ~finite & busy_;
+  slow_ = select(better, select(decrease <= broadcast(kSlowDecrease) * value, slow_ + broadcast(1.0), broadcast(0.0)), slow_);
+  damping_.accepted(better, decrease / predicted_);
+  damping_.rejected(~better & ~fresh_, stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish);
+  for (int i = 0; i < p_; ++i) {
+    moved_ = select(better & (trial_[i] != theta_[i]), broadcast(1.0), moved_);
+    theta_[i] = select(accept, trial_[i], theta_[i]);
+  }
+  for (int i = 0; i < now_.vectors; ++i) now_.value[i] = select(accept, next_.value[i], now_.value[i]);
+  objective_ = select(accept, value, objective_);
+  iterations_ += mask_to(busy_);
+  at_scale_ += mask_to(busy_ & ~fresh_);
+  fresh_ &= lost;
+  if (any(lost))
+    for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }
+}
+
+void Solver::stop_far() {
+  const L enough = busy_ & ((slow_ >= broadcast(kSlowSteps)) | (damping_.lambda >= broadcast(1e8)) |
+                            (predicted_ <= broadcast(1e-13) * objective_) | (iterations_ >= broadcast(limits_.far_iterations)));
+  const L stop = enough & ~done_ & (iterations_ >= broadcast(2.0));
+  for (int lane = 0; lane < W; ++lane) if (stop[lane]) { done_[lane] = -1; verdict_[lane] = Status::converged; }
+}
+
+void Solver::stop_limits() {
+  Status reason = Status::iteration_limit;
+  L stop = broadcast_bits(0);
+  if (stage_ == Stage::finish) {
+    stop = busy_ & ~done_ & (iterations_ >= broadcast(limits_.finish_iterations));
+    const L stuck = busy_ & ~done_ & (damping_.lambda >= broadcast(1e12));
+    for (int lane = 0; lane < W; ++lane) if (stuck[lane]) {
+      const bool good = size_[lane] <= kStalledSize;
+      done_[lane] = -1;
+      verdict_[lane] = final_status(lane, good);
+    }
+  }
+  if (limits_.cancelled && limits_.cancelled->load(std::memory_order_relaxed)) { stop = busy_; reason = Status::cancelled; }
+  else if (limits_.deadline > 0 && now_seconds() > limits_.deadline) { stop = busy_; reason = Status::time_limit; }
+  if (reason != Status::iteration_limit) queue_->next.store(queue_->end);
+  for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) { done_[lane] = -1; verdict_[lane] = reason; }
+}
+
+}  // namespace lawfit

@@ -1,0 +1,112 @@
+// A batch of fits of one program, W at a time. A lane that finishes is refilled at once.
+//
+// far:    squared residuals, Gauss-Newton, identity damping in log parameters: reaches the
+//         neighbourhood of an optimum from starts that are orders of magnitude away.
+// finish: the real loss with its own curvature and the model's second derivatives, in natural
+//         scale with closed bounds; kinks and small deltas are approached by continuation.
+#pragma once
+#include <atomic>
+#include <vector>
+
+#include "damping.hpp"
+#include "evaluate.hpp"
+#include "status.hpp"
+
+namespace lawfit {
+
+struct Problem {
+  const Program* program;
+  const Centring* centring;
+  Space space;
+  Loss loss;
+  double scale;                          // delta of the loss
+  double quantile;
+  std::vector<double> lower, upper;
+  std::vector<double> typical;           // size of an O(1) change, for parameters not in log metric
+  std::vector<char> log_metric;
+  int parameters() const { return program->parameters; }
+};
+
+struct Job {
+  int64_t begin, count;
+  const double* weight;                  // rows' weights, or null for the table's own
+  const double* start;                   // natural scale
+  double relax;                          // loss scale to start the continuation from; 0: the target
+};
+
+struct Outcome {                         // natural scale, except that `active` is -1, 0, +1
+  double* parameters;
+  int8_t* active;
+  double objective, gradient_norm, spread;   // spread: root mean square residual
+  int32_t iterations;
+  Status status;
+  bool moved;
+};
+
+struct Limits {
+  double tolerance = 1e-9;
+  int far_iterations = 120, finish_iterations = 200;
+  bool precise = false;
+  const std::atomic<bool>* cancelled = nullptr;   // set by the caller
+  double deadline = 0;                            // seconds of steady clock; 0: none
+};
+
+// Hands out consecutive job indices to workers.
+struct JobQueue {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+  int64_t take() {
+    int64_t k = next.fetch_add(1, std::memory_order_relaxed);
+    return k < end ? k : -1;
+  }
+};
+
+enum class Stage { far, finish };
+
+class Solver {
+ public:
+  Solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
+  // Never throws and never allocates.
+  void run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits);
+
+ private:
+  void refill(int lane);
+  void harvest(int lane, Status status);
+  void step();
+  void far_system();
+  void finish_system();
+  L solve_bounded();
+  void predict();
+  void mark_converged();
+  void relax_scale(L local);
+  void trial_point();
+  void judge();
+  void stop_far();
+  void stop_limits();
+  Status final_status(int lane, bool good) const;
+
+  const Problem& problem_;
+  const int p_, entries_;
+  const Stage stage_;
+  Evaluator evaluator_;
+  const Layout layout_;
+  Arena arena_;
+  V *theta_, *trial_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_, *sums_now_, *sums_trial_;
+  L* fixed_;
+  Sums now_, next_;
+  Damping damping_;
+  V objective_, scale_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, iterations_, weights_, moved_;
+  L fresh_, busy_, definite_, done_;
+  Status verdict_[W];
+  int64_t job_[W];
+  std::vector<double> means_, scratch_;
+
+  // The run in progress.
+  const TableData* table_ = nullptr;
+  const Job* jobs_ = nullptr;
+  Outcome* outcomes_ = nullptr;
+  JobQueue* queue_ = nullptr;
+  Limits limits_;
+};
+
+}  // namespace lawfit

@@ -1,0 +1,79 @@
+#include "stages.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "pool.hpp"
+
+namespace lawfit {
+
+namespace {
+constexpr double kInlineWork = 2e6;       // rows x jobs below which threads cost more than they bring
+constexpr int64_t kLanesPerWorker = 2 * W;
+}  // namespace
+
+Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
+                     const std::vector<double>& upper) {
+  Problem problem{&law.centred, &law.analysis.centring, objective.space, objective.loss, objective.scale, objective.quantile,
+                  lower, upper, {}, {}};
+  for (size_t k = 0; k < lower.size(); ++k) {
+    const ParameterRole& role = law.analysis.roles[k];
+    const bool exponent = role.role == Role::exponent || role.role == Role::log_amplitude || role.role == Role::offset;
+    const bool positive = lower[k] == 0 && upper[k] == INFINITY;
+    // Amplitudes of a fitted logarithm are positive in practice; the finish lets them change sign.
+    const bool amplitude = role.role == Role::linear && objective.space == Space::log && !(upper[k] < INFINITY);
+    problem.log_metric.push_back(!exponent && (positive || amplitude));
+    problem.typical.push_back(exponent ? 1.0 : 0.0);
+  }
+  return problem;
+}
+
+double first_scale(Loss loss, double target, double spread, double smallest) {
+  spread = std::max(spread, smallest);
+  switch (loss) {
+    case Loss::squared: return 0;
+    case Loss::huber: case Loss::absolute: case Loss::quantile: return 0.5 * spread;
+    default: return std::max(target, 2 * spread);
+  }
+}
+
+void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
+               std::atomic<bool>& cancelled) {
+  std::vector<int64_t> order(jobs.size());
+  std::iota(order.begin(), order.end(), 0);
+  // Equal lengths side by side waste no lanes on padding.
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return jobs[a].count < jobs[b].count; });
+  const auto split = std::partition_point(order.begin(), order.end(), [&](int64_t k) { return layout_for(jobs[k].count) == Layout::problems; });
+  for (auto [first, last] : {std::pair{order.begin(), split}, std::pair{split, order.end()}}) {
+    if (first == last) continue;
+    std::vector<Job> batch;
+    std::vector<Outcome> results;
+    int64_t work = 0;
+    for (auto k = first; k != last; ++k) {
+      batch.push_back(jobs[*k]);
+      results.push_back(outcomes[*k]);
+      work += jobs[*k].count;
+    }
+    const Layout layout = layout_for(batch[0].count);
+    const int64_t capacity = batch.back().count;
+    const bool ragged = batch.front().count != capacity;
+    const bool weighted = layout == Layout::points || ragged || run.own_weights || !run.table->weight.empty();
+    JobQueue queue;
+    queue.end = static_cast<int64_t>(batch.size());
+    const bool small = static_cast<double>(work) < kInlineWork;
+    const int64_t useful = layout == Layout::points ? queue.end : (queue.end + kLanesPerWorker - 1) / kLanesPerWorker;
+    const int workers = small ? 1 : static_cast<int>(std::clamp<int64_t>(useful, 1, options.threads));
+    std::vector<std::unique_ptr<Solver>> solvers;
+    for (int w = 0; w < workers; ++w)
+      solvers.push_back(std::make_unique<Solver>(*run.problem, run.stage, capacity, weighted, !run.table->inverse_sigma.empty(), layout));
+    Limits limits = options.limits;
+    limits.cancelled = &cancelled;
+    run_workers(workers, small, [&](int w) { solvers[w]->run(*run.table, batch.data(), results.data(), queue, limits); },
+                [&] { return !options.poll || options.poll(std::min(queue.next.load(), queue.end), queue.end); }, cancelled);
+    size_t at = 0;
+    for (auto k = first; k != last; ++k) outcomes[*k] = results[at++];
+  }
+}
+
+}  // namespace lawfit

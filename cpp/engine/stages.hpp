@@ -1,0 +1,28 @@
+// Runs jobs of one stage on workers; jobs of many points and of few go through their own layout.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "fit.hpp"
+
+namespace lawfit {
+
+constexpr int64_t kPointsLayout = 4096;    // rows from which one problem fills all lanes
+
+inline Layout layout_for(int64_t rows) { return rows >= kPointsLayout ? Layout::points : Layout::problems; }
+
+struct StageRun {
+  const Problem* problem;
+  const TableData* table;
+  Stage stage;
+  bool own_weights;              // jobs bring their own weights
+};
+void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
+               std::atomic<bool>& cancelled);
+
+Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
+                     const std::vector<double>& upper);
+// Loss scale from which the finish relaxes to the target; spread: root mean square residual.
+double first_scale(Loss loss, double target, double spread, double smallest);
+
+}  // namespace lawfit

@@ -1,0 +1,250 @@
+#include "starts.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace lawfit {
+
+namespace {
+constexpr int kScreenPerDimension[] = {1, 48, 128, 256, 512};
+constexpr int kChosenPerDimension[] = {1, 6, 12, 16, 24};
+constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
+constexpr double kUnidentified = 1e-12;      // relative pivot below which a linear coefficient is dropped
+
+double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
+// Splits one uniform number into a choice with probability `share` and a fresh uniform number.
+bool choose(double& u, double share) {
+  if (u < share) { u /= share; return true; }
+  u = (u - share) / (1 - share);
+  return false;
+}
+}  // namespace
+
+StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
+                      std::vector<double> upper, std::vector<double> guess, Space space, int64_t rows, int asked) {
+  StartPlan plan{&analysis, &program, {}, {}, std::move(lower), std::move(upper), std::move(guess), space, 0, 0};
+  int nonlinear = 0;
+  for (size_t k = 0; k < analysis.roles.size(); ++k) {
+    const ParameterRole& role = analysis.roles[k];
+    if (!analysis.linear[k]) ++nonlinear;
+    plan.kept_of_role.push_back(-1);
+    plan.logged.push_back(0);
+    for (size_t c = 0; role.node >= 0 && c < program.kept_nodes.size(); ++c) {
+      const int node = program.kept_nodes[c];
+      if (node == role.node) { plan.kept_of_role[k] = static_cast<int>(c); plan.logged[k] = 0; break; }
+      if (graph[node].op == Op::LOG && graph[node].a == role.node) { plan.kept_of_role[k] = static_cast<int>(c); plan.logged[k] = 1; }
+    }
+  }
+  const int dimension = std::min(nonlinear, 4);
+  plan.nodes = kScreenPerDimension[dimension];
+  const int affordable = static_cast<int>(kScreenWork / static_cast<double>(std::max<int64_t>(rows, 1)));
+  plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 32)));
+  plan.chosen = std::min(kChosenPerDimension[dimension], plan.nodes);
+  if (asked > 0) plan.nodes = plan.chosen = asked;
+  return plan;
+}
+
+StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile)
+    : plan_(plan), centring_(centring), linear_(linear), real_(real), scale_(scale), quantile_(quantile),
+      p_(plan.program->parameters), arena_(2 * p_ + 2 + p_ * (p_ + 1) / 2), smallest_(p_), largest_(p_), closest_(p_),
+      nodes_(static_cast<size_t>(plan.nodes) * p_), objective_(plan.nodes), means_(centring.nodes.size()) {
+  theta_ = arena_.take_vectors(p_);
+  const int entries = p_ * (p_ + 1) / 2, all = 2 + p_ + entries;
+  V* v = arena_.take_vectors(all);
+  sums_ = {v, v + 1, v + 2, v + 2 + p_, v + 2 + p_ + entries, all};
+  for (int k = 0; k < p_; ++k) (plan.analysis->linear[k] ? linear_parameters_ : nonlinear_).push_back(k);
+  const size_t l = linear_parameters_.size();
+  unit_.resize(std::max<size_t>(nonlinear_.size(), 1));
+  gram_.resize(l * l);
+  right_.resize(l);
+  solution_.resize(l * 3);
+  work_.resize(l * l);
+  exponential_target_ = exponential_target;
+  order_.resize(plan.nodes);
+}
+
+void StartMaker::column_ranges(const TableData& table, int64_t begin, int64_t count) {
+  for (int k : nonlinear_) {
+    smallest_[k] = 0; largest_[k] = 1; closest_[k] = 1;
+    const int c = plan_.kept_of_role[k];
+    if (c < 0) continue;
+    double low = infinity, high = -infinity, near = infinity;
+    for (int64_t r = begin; r < begin + count; ++r) {
+      double x = table.columns[c][r];
+      if (plan_.logged[k]) x = std::exp(x);
+      if (!std::isfinite(x)) continue;
+      low = std::min(low, x);
+      high = std::max(high, x);
+      if (x != 0) near = std::min(near, std::fabs(x));
+    }
+    if (!(high >= low)) continue;
+    smallest_[k] = low; largest_[k] = high;
+    closest_[k] = std::isfinite(near) ? near : 1;
+  }
+}
+
+double StartMaker::draw_one(int k, double u, int node) const {
+  const ParameterRole& role = plan_.analysis->roles[k];
+  const double guess = plan_.guess[k];
+  if (std::isfinite(guess) && (node == 0 || choose(u, 0.5)))
+    return node == 0 ? guess : guess != 0 ? guess * log_uniform(u, 0.33, 3) : 2 * u - 1;
+  const double low = smallest_[k], high = largest_[k], size = std::max({std::fabs(low), std::fabs(high), 1e-300});
+  switch (role.role) {
+    case Role::exponent: {
+      // Laws mostly decay: an exponent that enters with a minus sign is mostly positive.
+      const double decay = role.sign < 0 ? 0.8 : role.sign > 0 ? 0.35 : 0.6;
+      return choose(u, decay) ? log_uniform(u, 0.03, 3) : -log_uniform(u, 0.03, 2);
+    }
+    case Role::rate: {
+      const double slowest = 0.03 / size, fastest = std::max(10 / size, std::min(3 / closest_[k], 1e4 / size));
+      const double positive = role.sign < 0 ? 0.85 : role.sign > 0 ? 0.25 : 0.6;
+      return (choose(u, positive) ? 1 : -1) * log_uniform(u, slowest, fastest);
+    }
+    case Role::location: {
+      const double range = std::max(high - low, 1e-3 * size);
+      if (role.sign > 0)   // x + p: a shift to the left, or a pole outside the data
+        return choose(u, 0.7) ? log_uniform(u, 1e-3, 10) * range - std::min(low, 0.0) : -low + range * (1.5 * u - 1);
+      return choose(u, 0.7) ? low + range * (1.2 * u - 0.1) : low + range * (4 * u - 2.5);
+    }
+    case Role::scale:
+      return choose(u, 0.6) ? log_uniform(u, closest_[k] / 10, size * 10) : log_uniform(u, size, size * 1e8);
+    case Role::log_amplitude: return choose(u, 0.5) ? target_size_ + 5 * u - 4 : 16 * u - 6;
+    case Role::offset: return choose(u, 0.5) ? 10 * u - 5 : target_size_ * (4 * u - 2);
+    default: return (choose(u, 0.75) ? 1 : -1) * log_uniform(u, 0.02, 50);
+  }
+}
+
+void StartMaker::draw(int node, double* theta) {
+  sobol_->point(node, unit_.data());
+  for (int k : linear_parameters_) theta[k] = 0;
+  for (size_t i = 0; i < nonlinear_.size(); ++i) {
+    const int k = nonlinear_[i];
+    const double low = plan_.lower[k], high = plan_.upper[k];
+    double value = draw_one(k, unit_[i], node);
+    if (value < low || value > high) {
+      if (std::isfinite(low) && std::isfinite(high)) value = low + unit_[i] * (high - low);
+      else value = value < low ? low + std::fabs(value - low) : high - std::fabs(value - high);
+      value = std::clamp(value, low, high);
+    }
+    theta[k] = value;
+  }
+}
+
+void bounded_least_squares(int n, const double* gram, const double* right, const double* lower, const double* upper, double* x) {
+  constexpr int kSweeps = 300;
+  for (int i = 0; i < n; ++i) x[i] = std::clamp(0.0, lower[i], upper[i]);
+  for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    double change = 0, size = 0;
+    for (int i = 0; i < n; ++i) {
+      const double diagonal = gram[i * n + i];
+      if (!(diagonal > 0)) continue;
+      double gradient = -right[i];
+      for (int j = 0; j < n; ++j) gradient += gram[i * n + j] * x[j];
+      const double to = std::clamp(x[i] - gradient / diagonal, lower[i], upper[i]);
+      change = std::max(change, std::fabs(to - x[i]) * std::sqrt(diagonal));
+      size = std::max(size, std::fabs(to) * std::sqrt(diagonal));
+      x[i] = to;
+    }
+    if (change <= 1e-6 * size) break;
+  }
+}
+
+namespace {
+// Plain least squares by Gauss elimination on the correlation-scaled normal matrix; false when
+// it is not positive definite enough to say anything.
+bool plain_least_squares(int n, const double* gram, const double* right, double* work, double* x) {
+  for (int i = 0; i < n; ++i) if (!(gram[i * n + i] > 0)) return false;
+  for (int i = 0; i < n; ++i) {
+    for (int j = 0; j < n; ++j) work[i * n + j] = gram[i * n + j] / std::sqrt(gram[i * n + i] * gram[j * n + j]);
+    x[i] = right[i] / std::sqrt(gram[i * n + i]);
+  }
+  for (int i = 0; i < n; ++i) {
+    if (!(work[i * n + i] > kUnidentified)) return false;
+    for (int j = i + 1; j < n; ++j) {
+      const double factor = work[j * n + i] / work[i * n + i];
+      for (int k = i; k < n; ++k) work[j * n + k] -= factor * work[i * n + k];
+      x[j] -= factor * x[i];
+    }
+  }
+  for (int i = n - 1; i >= 0; --i) {
+    for (int k = i + 1; k < n; ++k) x[i] -= work[i * n + k] * x[k];
+    x[i] /= work[i * n + i];
+  }
+  for (int i = 0; i < n; ++i) x[i] /= std::sqrt(gram[i * n + i]);
+  return true;
+}
+}  // namespace
+
+// Linear coefficients of every lane from its normal matrix at coefficients zero.
+void StartMaker::solve_linear(int lane, bool nonnegative) {
+  const int n = static_cast<int>(linear_parameters_.size());
+  double *x = solution_.data(), *low = x + n, *high = low + n;
+  bool inside = true, finite = true;
+  for (int i = 0; i < n; ++i) {
+    const int a = linear_parameters_[i];
+    right_[i] = -sums_.gradient[a][lane];
+    for (int j = 0; j < n; ++j) {
+      const int b = linear_parameters_[j];
+      gram_[i * n + j] = sums_.majorised[std::max(a, b) * (std::max(a, b) + 1) / 2 + std::min(a, b)][lane];
+      finite &= std::isfinite(gram_[i * n + j]);
+    }
+    finite &= std::isfinite(right_[i]);
+    low[i] = nonnegative ? std::max(plan_.lower[a], 0.0) : plan_.lower[a];
+    high[i] = std::max(plan_.upper[a], low[i]);
+  }
+  if (!finite) return;
+  const bool solved = plain_least_squares(n, gram_.data(), right_.data(), work_.data(), x);
+  for (int i = 0; i < n; ++i) inside &= x[i] >= low[i] && x[i] <= high[i];
+  if (!solved || !inside) bounded_least_squares(n, gram_.data(), right_.data(), low, high, x);
+  for (int i = 0; i < n; ++i) {
+    // A coefficient of exactly zero could never come back in the far phase's log metric.
+    const double diagonal = gram_[i * n + i];
+    if (x[i] == 0 && diagonal > 0) x[i] = std::clamp(1e-3 * std::sqrt(sums_.value[0][lane] / diagonal), low[i], high[i]);
+    theta_[linear_parameters_[i]][lane] = x[i];
+  }
+}
+
+void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, double* out) {
+  const Sobol sobol(static_cast<int>(unit_.size()), seed);
+  sobol_ = &sobol;
+  column_ranges(real_table, begin, count);
+  std::vector<double> sizes(linear_table.target.begin() + begin, linear_table.target.begin() + begin + count);
+  std::nth_element(sizes.begin(), sizes.begin() + count / 2, sizes.end());
+  target_size_ = exponential_target_ ? sizes[count / 2] : std::log(std::max(std::fabs(sizes[count / 2]), 1e-300));
+  const int lanes = real_.lanes();
+  for (int lane = 0; lane < lanes; ++lane) {
+    linear_.load_lane(lane, linear_table, begin, count, nullptr, means_.data());
+    real_.load_lane(lane, real_table, begin, count, nullptr, means_.data());
+  }
+  for (int first = 0; first < plan_.nodes; first += lanes) {
+    for (int lane = 0; lane < W; ++lane) {
+      const int node = std::min(first + (lanes == 1 ? 0 : lane), plan_.nodes - 1);
+      draw(node, nodes_.data() + static_cast<size_t>(node) * p_);
+      for (int k = 0; k < p_; ++k) theta_[k][lane] = nodes_[static_cast<size_t>(node) * p_ + k];
+    }
+    if (!linear_parameters_.empty()) {
+      linear_.evaluate(Tier::jacobian, theta_, broadcast(1.0), broadcast(0.5), sums_);
+      // Terms of a law that is fitted through a logarithm are mostly positive, but need not be.
+      for (int lane = 0; lane < W; ++lane)
+        solve_linear(lane, plan_.space != Space::linear && plan_.space != Space::relative && (first / lanes) % 4 != 3);
+    }
+    real_.evaluate(Tier::value, theta_, broadcast(scale_), broadcast(quantile_), sums_);
+    for (int lane = 0; lane < lanes && first + lane < plan_.nodes; ++lane) {
+      const int node = first + lane;
+      const double f = sums_.value[0][lane];
+      objective_[node] = std::isfinite(f) ? f : infinity;
+      for (int k = 0; k < p_; ++k) nodes_[static_cast<size_t>(node) * p_ + k] = theta_[k][lane];
+    }
+  }
+  std::iota(order_.begin(), order_.end(), 0);
+  if (plan_.chosen < plan_.nodes)
+    std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return objective_[a] < objective_[b]; });
+  for (int s = 0; s < plan_.chosen; ++s) {
+    double* start = out + static_cast<size_t>(s) * p_;
+    std::copy_n(nodes_.data() + static_cast<size_t>(order_[s]) * p_, p_, start);
+    shift_centre(centring_, start, means_.data(), -1);
+  }
+}
+
+}  // namespace lawfit

@@ -1,0 +1,57 @@
+// Where fits begin: nodes of the nonlinear parameters on the scales the law and the data give
+// them, with the linear parameters solved for at every node.
+#pragma once
+#include <vector>
+
+#include "evaluate.hpp"
+#include "sobol.hpp"
+
+namespace lawfit {
+
+struct StartPlan {
+  const Analysis* analysis;
+  const Program* program;
+  std::vector<int> kept_of_role;        // per parameter: kept column that sets its scale, or -1
+  std::vector<char> logged;             // that column holds the logarithm of the wanted one
+  std::vector<double> lower, upper, guess;
+  Space space;
+  int nodes;                            // screened
+  int chosen;                           // kept for the far phase
+};
+StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
+                      std::vector<double> upper, std::vector<double> guess, Space space, int64_t rows, int asked);
+
+class StartMaker {
+ public:
+  // linear: squared residuals in linear space, weighted so that they approximate the real ones;
+  // real: the objective itself, which ranks the nodes.
+  StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile);
+  // Writes plan.chosen starts (natural scale) for rows [begin, begin + count).
+  void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, double* out);
+
+ private:
+  void draw(int node, double* theta);
+  double draw_one(int parameter, double u, int node) const;
+  void solve_linear(int lane, bool nonnegative);
+  void column_ranges(const TableData& table, int64_t begin, int64_t count);
+
+  const StartPlan& plan_;
+  const Centring& centring_;
+  Evaluator &linear_, &real_;
+  const double scale_, quantile_;
+  const int p_;
+  Arena arena_;
+  V* theta_;
+  Sums sums_;
+  std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
+  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_;
+  std::vector<int> nonlinear_, linear_parameters_, order_;
+  const Sobol* sobol_ = nullptr;
+  double target_size_ = 0;             // typical log size of y
+  bool exponential_target_ = false;    // y itself is a logarithm (the law ends in one)
+};
+
+// Coefficients minimising 0.5*x'Gx - r'x with lower <= x <= upper, by cyclic coordinate descent.
+void bounded_least_squares(int n, const double* gram, const double* right, const double* lower, const double* upper, double* x);
+
+}  // namespace lawfit

@@ -1,0 +1,33 @@
+// Python arguments turned into the engine's views, checked for shape.
+#pragma once
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "../engine/fit.hpp"
+#include "numpy.hpp"
+
+namespace lawfit_module {
+
+using namespace lawfit;
+
+struct GraphArguments {
+  Int32s op, a, b;
+  Doubles value;
+  GraphView view;
+  GraphArguments(const py::tuple& graph, int parameters, int variables);
+};
+
+// Keeps the arrays alive that a TableView points into.
+struct TableArguments {
+  std::vector<Doubles> columns;
+  std::vector<const double*> pointers;
+  std::optional<Doubles> y, weight, sigma;
+  TableView view;
+  TableArguments(const py::list& columns, const py::object& y, const py::object& weight, const py::object& sigma);
+};
+
+ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, double parameter);
+FitOptions fit_options(const py::dict& options);
+
+}  // namespace lawfit_module

@@ -1,0 +1,262 @@
+// The compiled functions Python sees: arrays in, arrays out, no classes.
+#include "../engine/covariance.hpp"
+#include "arguments.hpp"
+
+namespace lawfit_module {
+
+namespace {
+
+#ifndef LAWFIT_LEVEL
+#define LAWFIT_LEVEL native
+#endif
+#define LAWFIT_TEXT_(x) #x
+#define LAWFIT_TEXT(x) LAWFIT_TEXT_(x)
+
+py::dict opcodes() {
+  py::dict result;
+  for (int i = 0; i < op_count(); ++i)
+    if (op_is_public(static_cast<Op>(i))) result[op_name(static_cast<Op>(i))] = i;
+  return result;
+}
+
+py::list statuses() {
+  py::list result;
+#define STATUS(name, sentence) result.append(py::make_tuple(#name, sentence));
+#include "../engine/status.def"
+#undef STATUS
+  return result;
+}
+
+std::vector<double> unbounded(int n, double value) { return std::vector<double>(n, value); }
+
+// A table without y, for evaluating a law.
+struct Evaluation {
+  TableArguments table;
+  std::vector<double> zeros;
+  Evaluation(const py::list& columns) : table(columns, py::none(), py::none(), py::none()), zeros(table.view.rows, 0.0) {
+    table.view.y = zeros.data();
+  }
+};
+
+py::array evaluate(const py::tuple& graph, const Doubles& parameters, const py::list& columns) {
+  require(parameters.ndim() == 2, "params: expected two dimensions");
+  const auto k = parameters.shape(0), p = parameters.shape(1);
+  GraphArguments arguments(graph, static_cast<int>(p), static_cast<int>(columns.size()));
+  Evaluation data(columns);
+  const int64_t n = data.table.view.rows;
+  std::vector<double> out(static_cast<size_t>(k * n));
+  if (n > 0) {
+    py::gil_scoped_release release;
+    CompiledLaw law(arguments.view, data.table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
+    RowModel model(law, data.table.view, {Space::linear, Loss::squared, 1, 0.5}, n);
+    for (py::ssize_t i = 0; i < k; ++i)
+      model.rows(parameters.data() + i * p, 0, n, nullptr, {out.data() + i * n, nullptr, nullptr, nullptr, nullptr});
+  }
+  return to_numpy(std::move(out), {k, n});
+}
+
+py::array jacobian(const py::tuple& graph, const Doubles& parameters, const py::list& columns) {
+  const auto p = parameters.size();
+  GraphArguments arguments(graph, static_cast<int>(p), static_cast<int>(columns.size()));
+  Evaluation data(columns);
+  const int64_t n = data.table.view.rows;
+  std::vector<double> out(static_cast<size_t>(n * p));
+  if (n > 0) {
+    CompiledLaw law(arguments.view, data.table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
+    RowModel model(law, data.table.view, {Space::linear, Loss::squared, 1, 0.5}, n);
+    model.rows(parameters.data(), 0, n, nullptr, {nullptr, nullptr, nullptr, nullptr, out.data()});
+  }
+  return to_numpy(std::move(out), {n, p});
+}
+
+// Second derivatives of sum(slope * model) with slope one: the Hessian of the summed model.
+py::array model_hessian(const py::tuple& graph, const Doubles& parameters, const py::list& columns) {
+  const auto p = parameters.size();
+  GraphArguments arguments(graph, static_cast<int>(p), static_cast<int>(columns.size()));
+  Evaluation data(columns);
+  const int64_t n = data.table.view.rows;
+  CompiledLaw law(arguments.view, data.table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
+  // Half the squared residual against y = model + 1 and against y = model - 1: the difference of
+  // the two Hessians is minus twice the model's own second derivatives.
+  std::vector<double> fitted(n), shifted(n), up(static_cast<size_t>(p * p)), down(up.size());
+  const ObjectiveSpec spec{Space::linear, Loss::squared, 1, 0.5};
+  RowModel(law, data.table.view, spec, n).rows(parameters.data(), 0, n, nullptr, {fitted.data(), nullptr, nullptr, nullptr, nullptr});
+  for (int side = 0; side < 2; ++side) {
+    for (int64_t i = 0; i < n; ++i) shifted[i] = fitted[i] + (side ? 1 : -1);
+    data.table.view.y = shifted.data();
+    RowModel(law, data.table.view, spec, n).hessian(parameters.data(), 0, n, nullptr, side ? up.data() : down.data());
+  }
+  for (size_t i = 0; i < up.size(); ++i) down[i] = 0.5 * (down[i] - up[i]);
+  return to_numpy(std::move(down), {p, p});
+}
+
+// Calls Python's signal handlers and the progress callable from the polling thread.
+struct Poll {
+  py::object progress;
+  std::exception_ptr error;
+  bool operator()(int64_t done, int64_t total) {
+    py::gil_scoped_acquire acquire;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      if (!progress.is_none()) progress(done, total);
+    } catch (...) {
+      error = std::current_exception();
+      return false;
+    }
+    return true;
+  }
+};
+
+py::dict fit_groups(const py::tuple& graph, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
+                    const Int64s& offsets, const std::string& space, const std::string& loss, double loss_parameter, const Doubles& lower,
+                    const Doubles& upper, const Doubles& guess, const py::object& starts, int n_starts, const py::dict& options,
+                    const py::object& progress) {
+  TableArguments table(columns, y, weights, sigma);
+  const int p = static_cast<int>(lower.size());
+  require(upper.size() == p && guess.size() == p, "bounds: lengths differ");
+  require(offsets.size() >= 1, "offsets: expected groups + 1 entries");
+  for (py::ssize_t g = 0; g + 1 < offsets.size(); ++g)
+    require(offsets.data()[g] <= offsets.data()[g + 1], "offsets: must not decrease");
+  require(offsets.data()[0] >= 0 && offsets.data()[offsets.size() - 1] <= table.view.rows, "offsets: outside the table");
+  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
+  FitRequest request{table.view, offsets.data(), offsets.size() - 1, objective_spec(space, loss, loss_parameter),
+                     to_vector(lower), to_vector(upper), to_vector(guess)};
+  Doubles given;
+  if (!starts.is_none()) {
+    given = starts.cast<Doubles>();
+    require(given.ndim() == 2 || given.ndim() == 3, "starts: expected (starts, parameters) or (groups, starts, parameters)");
+    require(given.shape(given.ndim() - 1) == p, "starts: wrong number of parameters");
+    request.starts_per_group = given.ndim() == 3;
+    if (request.starts_per_group) require(given.shape(0) == request.groups, "starts: wrong number of groups");
+    request.starts = given.data();
+    request.given = given.shape(given.ndim() - 2);
+    require(request.given > 0, "starts: none given");
+  }
+  request.asked = n_starts;
+  FitOptions settings = fit_options(options);
+  Poll poll{progress, nullptr};
+  settings.poll = [&](int64_t done, int64_t total) { return poll(done, total); };
+  FitTable table_out;
+  {
+    py::gil_scoped_release release;
+    CompiledLaw law(arguments.view, table.view, request.lower, request.upper);
+    table_out = fit(law, request, settings);
+  }
+  if (poll.error) std::rethrow_exception(poll.error);
+  const py::ssize_t g = table_out.groups, s = table_out.starts;
+  py::dict out;
+  out["params"] = to_numpy(std::move(table_out.values), {g, p});
+  out["objective"] = to_numpy(std::move(table_out.objective), {g});
+  out["status"] = to_numpy(std::move(table_out.status), {g});
+  out["n_iterations"] = to_numpy(std::move(table_out.iterations), {g});
+  out["gradient_norm"] = to_numpy(std::move(table_out.gradient_norm), {g});
+  out["active"] = to_numpy(std::move(table_out.active), {g, p});
+  out["n_starts"] = to_numpy(std::move(table_out.n_starts), {g});
+  out["n_converged"] = to_numpy(std::move(table_out.n_converged), {g});
+  out["best_basin_share"] = to_numpy(std::move(table_out.best_share), {g});
+  out["second_objective"] = to_numpy(std::move(table_out.second_objective), {g});
+  out["tradeoff"] = to_numpy(std::move(table_out.tradeoff), {g, p, p}).attr("astype")("bool");
+  out["moved"] = to_numpy(std::move(table_out.moved), {g}).attr("astype")("bool");
+  if (options.contains("keep_starts") && options["keep_starts"].cast<bool>()) {
+    out["start_params"] = to_numpy(std::move(table_out.start_values), {g, s, p});
+    out["start_objective"] = to_numpy(std::move(table_out.start_objective), {g, s});
+    out["start_status"] = to_numpy(std::move(table_out.start_status), {g, s});
+  }
+  return out;
+}
+
+py::dict resample_fit(const py::tuple& graph, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
+                      const std::string& space, const std::string& loss, double loss_parameter, const Doubles& lower, const Doubles& upper,
+                      const Doubles& parameters, const std::string& kind, int64_t replicates, const py::object& replicate_weights,
+                      uint64_t seed, const py::dict& options) {
+  TableArguments table(columns, y, weights, sigma);
+  const int p = static_cast<int>(lower.size());
+  require(upper.size() == p && parameters.size() == p, "params: lengths differ");
+  require(kind == "pairs" || kind == "weights", "kind: expected 'pairs' or 'weights'");
+  require(replicates >= 0, "replicates: must not be negative");
+  Doubles own;
+  const double* own_weights = nullptr;
+  if (kind == "weights") {
+    own = replicate_weights.cast<Doubles>();
+    require(own.ndim() == 2 && own.shape(0) == replicates && own.shape(1) == table.view.rows, "replicate_weights: expected (replicates, rows)");
+    own_weights = own.data();
+  }
+  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
+  ReplicateRequest request{table.view, objective_spec(space, loss, loss_parameter), to_vector(lower), to_vector(upper), to_vector(parameters),
+                           replicates, own_weights};
+  FitOptions settings = fit_options(options);
+  settings.seed = seed;
+  Poll poll{py::none(), nullptr};
+  settings.poll = [&](int64_t done, int64_t total) { return poll(done, total); };
+  ReplicateTable result;
+  {
+    py::gil_scoped_release release;
+    CompiledLaw law(arguments.view, table.view, request.lower, request.upper);
+    result = resample(law, request, settings);
+  }
+  if (poll.error) std::rethrow_exception(poll.error);
+  py::dict out;
+  out["params"] = to_numpy(std::move(result.values), {replicates, p});
+  out["objective"] = to_numpy(std::move(result.objective), {replicates});
+  out["status"] = to_numpy(std::move(result.status), {replicates});
+  return out;
+}
+
+py::array fit_covariance(const py::tuple& graph, const Doubles& parameters, const py::list& columns, const Doubles& y, const py::object& weights,
+                         const py::object& sigma, const std::string& space, const std::string& loss, double loss_parameter, const Int8s& active,
+                         const std::string& kind, bool absolute) {
+  TableArguments table(columns, y, weights, sigma);
+  const int p = static_cast<int>(parameters.size());
+  require(active.size() == p, "active: length differs");
+  require(kind == "jacobian" || kind == "hessian" || kind == "sandwich", "kind: expected 'jacobian', 'hessian' or 'sandwich'");
+  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
+  CompiledLaw law(arguments.view, table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
+  RowModel model(law, table.view, objective_spec(space, loss, loss_parameter), table.view.rows);
+  std::vector<double> out(static_cast<size_t>(p) * p);
+  const CovarianceKind which = kind == "jacobian" ? CovarianceKind::jacobian : kind == "hessian" ? CovarianceKind::hessian : CovarianceKind::sandwich;
+  covariance(model, parameters.data(), active.data(), table.view.rows, which, absolute, out.data(), p);
+  return to_numpy(std::move(out), {p, p});
+}
+
+py::dict pointwise(const py::tuple& graph, const Doubles& parameters, const py::list& columns, const Doubles& y, const py::object& weights,
+                   const py::object& sigma, const std::string& space, const std::string& loss, double loss_parameter) {
+  TableArguments table(columns, y, weights, sigma);
+  const int p = static_cast<int>(parameters.size());
+  const int64_t n = table.view.rows;
+  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
+  CompiledLaw law(arguments.view, table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
+  const ObjectiveSpec spec = objective_spec(space, loss, loss_parameter);
+  RowModel model(law, table.view, spec, n);
+  std::vector<double> fitted(n), residual(n), value(n), slope(n), majoriser(n), curvature(n);
+  model.rows(parameters.data(), 0, n, nullptr, {fitted.data(), slope.data(), majoriser.data(), curvature.data(), nullptr, value.data()});
+  for (int64_t i = 0; i < n; ++i) {
+    const double scale = model.table().inverse_sigma.empty() ? 1 : model.table().inverse_sigma[i];
+    residual[i] = (model.table().target[i] - space_transform(spec.space, fitted[i])) * scale;
+  }
+  py::dict out;
+  out["fitted"] = to_numpy(std::move(fitted), {n});
+  out["residual"] = to_numpy(std::move(residual), {n});
+  out["value"] = to_numpy(std::move(value), {n});
+  out["slope"] = to_numpy(std::move(slope), {n});
+  out["curvature"] = to_numpy(std::move(curvature), {n});
+  out["majoriser"] = to_numpy(std::move(majoriser), {n});
+  return out;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(LAWFIT_MODULE, m, py::mod_gil_not_used()) {
+  m.doc() = "Compiled engine of lawfit";
+  m.def("opcodes", &opcodes);
+  m.def("statuses", &statuses);
+  m.def("level", [] { return LAWFIT_TEXT(LAWFIT_LEVEL); });
+  m.def("evaluate", &evaluate);
+  m.def("jacobian", &jacobian);
+  m.def("model_hessian", &model_hessian);
+  m.def("fit", &fit_groups);
+  m.def("resample", &resample_fit);
+  m.def("covariance", &fit_covariance);
+  m.def("pointwise", &pointwise);
+}
+
+}  // namespace lawfit_module
