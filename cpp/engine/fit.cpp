@@ -20,10 +20,11 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double typical_size(const TableData& table) {
+double typical_size(const TableData& table, int64_t begin, int64_t count) {
   double sum = 0;
   int64_t n = 0;
-  for (double t : table.target) if (std::isfinite(t)) { sum += t * t; ++n; }
+  for (int64_t r = begin; r < begin + count; ++r)
+    if (const double t = table.target[r]; std::isfinite(t)) { sum += t * t; ++n; }
   return n && sum > 0 ? std::sqrt(sum / static_cast<double>(n)) : 1;
 }
 
@@ -61,9 +62,12 @@ class FitCall {
     prepare_result();
     make_starts();
     size_t k = 0;
-    for (int64_t g = 0; g < request_.groups; ++g)
-      if (usable(g))
-        for (int64_t s = 0; s < starts_; ++s, ++k) jobs_.push_back({begin(g), count(g), nullptr, start(g, s), 0});
+    // Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
+    for (int64_t g = 0; g < request_.groups; ++g) {
+      if (!usable(g)) continue;
+      const double kink = has_kink(request_.objective.loss) ? 1e-2 * typical_size(table_, begin(g), count(g)) : 0;
+      for (int64_t s = 0; s < starts_; ++s, ++k) jobs_.push_back({begin(g), count(g), nullptr, start(g, s), kink});
+    }
     parameters_.resize(jobs_.size() * p_);
     active_.resize(jobs_.size() * p_);
     outcomes_.resize(jobs_.size());
@@ -102,40 +106,37 @@ class FitCall {
   }
 
   void make_starts() {
-    if (request_.starts) {
-      starts_ = request_.given;
-      start_values_.resize(request_.groups * starts_ * p_);
-      for (int64_t g = 0; g < request_.groups; ++g)
-        std::copy_n(request_.starts + (request_.starts_per_group ? g * starts_ * p_ : 0), starts_ * p_, &start_values_[g * starts_ * p_]);
-      return;
-    }
-    const int64_t longest = longest_group(request_);
-    // What is done for one group depends on that group alone, so plans differ by length only.
+    const ObjectiveSpec& o = request_.objective;
     const std::vector<double> sigma = linearised_sigma(request_);
     const TableData linear_table = prepare_table(law_.centred, request_.table.columns, request_.table.y, request_.table.weight,
                                                  sigma.empty() ? nullptr : sigma.data(), request_.table.rows, Space::linear);
-    const ObjectiveSpec& o = request_.objective;
     const Loss screening = has_kink(o.loss) ? Loss::absolute : o.loss;
-    const bool weighted = !table_.weight.empty() || longest >= kPointsLayout || ragged();
+    const bool weighted = !table_.weight.empty() || longest_group(request_) >= kPointsLayout || ragged();
     std::unique_ptr<Evaluator> linear, real;
     std::unique_ptr<StartMaker> maker;
     StartPlan plan;
+    starts_ = request_.starts ? request_.given : 0;
     int64_t made_for = -1;
     for (int64_t g = 0; g < request_.groups; ++g) {
-      const int64_t n = std::max<int64_t>(count(g), 1);
-      if (made_for < 0 || (n != made_for && (layout_for(n) != layout_for(made_for) || n > made_for || plan.nodes * n > 3000000))) {
+      // What is done for one group depends on that group alone; a maker serves groups of one length.
+      if (const int64_t n = std::max<int64_t>(count(g), 1); n != made_for) {
         plan = plan_starts(law_.graph, law_.analysis, law_.centred, request_.lower, request_.upper, request_.guess, o.space, n, request_.asked);
         linear = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, n, weighted, !linear_table.inverse_sigma.empty(), layout_for(n));
         real = std::make_unique<Evaluator>(law_.centred, o.space, screening, n, weighted, !table_.inverse_sigma.empty(), layout_for(n));
         maker = std::make_unique<StartMaker>(plan, law_.exponential_target, law_.analysis.centring, *linear, *real,
                                              has_kink(o.loss) ? 1e-300 : o.scale, o.quantile);
         made_for = n;
-        if (g == 0) { starts_ = plan.chosen; start_values_.assign(request_.groups * starts_ * p_, 0.0); }
       }
-      if (usable(g) && !cancelled_) {
-        maker->make(linear_table, table_, begin(g), count(g), options_.seed, &start_values_[g * starts_ * p_]);
-        if (options_.poll && g % 64 == 63 && !options_.poll(0, request_.groups)) cancelled_ = true;
+      if (g == 0) {
+        if (!request_.starts) starts_ = plan.chosen;
+        start_values_.assign(request_.groups * starts_ * p_, 0.0);
       }
+      double* values = &start_values_[g * starts_ * p_];
+      if (request_.starts) std::copy_n(request_.starts + (request_.starts_per_group ? g * starts_ * p_ : 0), starts_ * p_, values);
+      if (!usable(g) || cancelled_) continue;
+      if (request_.starts) maker->project(linear_table, table_, begin(g), count(g), starts_, values);
+      else maker->make(linear_table, table_, begin(g), count(g), options_.seed, values);
+      if (options_.poll && g % 64 == 63 && !options_.poll(0, request_.groups)) cancelled_ = true;
     }
   }
   bool ragged() const {
@@ -144,11 +145,11 @@ class FitCall {
   }
 
   void finish() {
-    const double smallest = 1e-13 * typical_size(table_);
-    for (size_t k = 0; k < jobs_.size(); ++k)
-      if (outcomes_[k].status == Status::converged || outcomes_[k].status == Status::out_of_domain)
-        jobs_[k].relax = first_scale(request_.objective.loss, request_.objective.scale,
-                                     std::isfinite(outcomes_[k].spread) ? outcomes_[k].spread : 0, smallest);
+    for (size_t k = 0; k < jobs_.size(); ++k) {
+      const double smallest = 1e-13 * typical_size(table_, jobs_[k].begin, jobs_[k].count);
+      jobs_[k].relax = first_scale(request_.objective.loss, request_.objective.scale,
+                                   std::isfinite(outcomes_[k].spread) ? outcomes_[k].spread : 0, smallest);
+    }
     far_moved_.resize(jobs_.size());
     far_values_ = parameters_;
     std::vector<Job> again;
@@ -208,7 +209,7 @@ class FitCall {
     result_.gradient_norm[g] = o.gradient_norm;
     int32_t in_basin = 0, converged = 0, iterations = 0;
     double second = infinity;
-    const double floor = 1e-28 * typical_size(table_) * typical_size(table_) * static_cast<double>(count(g));
+    const double size = typical_size(table_, begin(g), count(g)), floor = 1e-28 * size * size * static_cast<double>(count(g));
     for (size_t k = first; k < first + starts_; ++k) {
       const size_t s = static_cast<size_t>(g * starts_) + (k - first);
       std::copy_n(outcomes_[k].parameters, p_, &result_.start_values[s * p_]);

@@ -70,7 +70,16 @@ double space_transform(Space space, double value) {
   }
 }
 
-bool has_scale(Loss loss) { return loss != Loss::squared; }
+double typical_residual(Loss loss, double s, double mean) {
+  const double quadratic = std::sqrt(2 * std::max(mean, 0.0));
+  switch (loss) {
+    case Loss::huber: case Loss::soft_l1: case Loss::log_cosh: return quadratic < s ? quadratic : mean / s + s / 2;
+    case Loss::cauchy: return quadratic < s ? quadratic : s * std::sqrt(std::expm1(std::min(2 * mean / (s * s), 100.0)));
+    case Loss::absolute: return mean;
+    case Loss::quantile: return 2 * mean;
+    default: return quadratic;
+  }
+}
 bool has_kink(Loss loss) { return loss == Loss::absolute || loss == Loss::quantile; }
 
 }  // namespace lawfit

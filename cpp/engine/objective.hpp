@@ -88,7 +88,8 @@ struct ObjectiveSums { V value, energy; };   // energy: sum of majoriser * m^2, 
 using ObjectiveKernel = void (*)(const ObjectiveBlock&, int count, ObjectiveSums& sums);
 ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature);
 
-bool has_scale(Loss loss);    // the loss has a scale that continuation can relax
 bool has_kink(Loss loss);     // not differentiable at r = 0
+// The residual whose loss is the given mean loss: how large residuals typically are.
+double typical_residual(Loss loss, double scale, double mean_value);
 
 }  // namespace lawfit

@@ -10,13 +10,16 @@ namespace lawfit {
 
 namespace {
 constexpr double kFirstDampingFar = 1e-4, kFirstDampingFinish = 1e-9;
-constexpr double kDampingFloorFar = 1e-6, kDampingFloorFinish = 1e-3;
-constexpr double kLongestFarStep = 4;        // in units of one e-fold or of a typical size
+constexpr double kDampingFloorFar = 1e-14, kDampingFloorFinish = 1e-3;
+constexpr double kLongestFarStep = 1.5;      // in units of one e-fold or of a typical size
 constexpr double kSlowDecrease = 1e-2;       // far: relative decrease that counts as slow
 constexpr int kSlowSteps = 3;
 constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
 constexpr double kStalledSize = 1e-6;        // scaled step below which a stop at rounding is convergence
 constexpr double kKinkWidth = 1e-9;          // of the residual spread: smoothing left at kinks
+constexpr double kOrthogonal = 1e-3;         // cosine of residuals and Jacobian columns at an optimum
+constexpr double kFinishFloor = 1e-6;
+constexpr double kFarOrthogonal = 0.03;      // far: good enough to hand over
 constexpr double kRounding = 2.3e-16;
 
 double now_seconds() {
@@ -27,7 +30,7 @@ V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
 
 Solver::Solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
     : problem_(problem), p_(problem.parameters()), entries_(p_ * (p_ + 1) / 2), stage_(stage),
-      evaluator_(*problem.program, problem.space, stage == Stage::far ? Loss::squared : problem.loss, capacity, weighted, with_sigma, layout),
+      evaluator_(*problem.program, problem.space, problem.loss, capacity, weighted, with_sigma, layout),
       layout_(layout), arena_(10 * p_ + 2 * entries_ + 2 * (2 + p_ + 2 * entries_) + p_),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
   for (V** v : {&theta_, &trial_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
@@ -69,6 +72,7 @@ void Solver::refill(int lane) {
     slow_[l] = blind_[l] = at_scale_[l] = iterations_[l] = moved_[l] = 0;
     target_scale_[l] = has_kink(problem_.loss) ? std::max(job.relax, 1e-300) * kKinkWidth : problem_.scale;
     scale_[l] = std::max(target_scale_[l], job.relax);
+    if (stage_ == Stage::far) target_scale_[l] = scale_[l];
   }
   L mine = broadcast_bits(0);
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) mine[l] = -1;
@@ -95,7 +99,7 @@ void Solver::harvest(int lane, Status status) {
   for (int i = 0; i < p_; ++i) if (out.active[i]) out.parameters[i] = out.active[i] < 0 ? problem_.lower[i] : problem_.upper[i];
   out.objective = f;
   out.gradient_norm = worst;
-  out.spread = std::sqrt(2 * f / std::max(weights_[lane], 1e-300));
+  out.spread = typical_residual(problem_.loss, scale_[lane], f / std::max(weights_[lane], 1e-300));
   out.iterations += static_cast<int32_t>(iterations_[lane]);
   out.status = status;
   out.moved = moved_[lane] != 0;
@@ -126,13 +130,18 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
   }
 }
 
+// The size of an O(1) change of a parameter that is not in log metric.
+V Solver::unit(int i) const {
+  return problem_.typical[i] > 0 ? broadcast(problem_.typical[i]) : vmax(vabs(theta_[i]), broadcast(1e-300));
+}
+
 // Gauss-Newton matrix in the far metric; identity damping scaled by the objective's own energy.
 void Solver::far_system() {
   const V one = broadcast(1.0);
   for (int i = 0; i < p_; ++i) {
     metric_[i] = problem_.log_metric[i] ? theta_[i] : one;
-    const V unit = problem_.log_metric[i] ? one : vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
-    damp_[i] = now_.energy[0] / (unit * unit);
+    const V size = problem_.log_metric[i] ? one : unit(i);
+    damp_[i] = now_.energy[0] / (size * size);
   }
   for (int i = 0, e = 0; i < p_; ++i)
     for (int j = 0; j <= i; ++j, ++e) matrix_[e] = now_.majorised[e] * metric_[i] * metric_[j];
@@ -142,6 +151,8 @@ void Solver::finish_system() {
   for (int i = 0; i < p_; ++i) {
     metric_[i] = broadcast(1.0);
     damp_[i] = broadcast(1e-2) * now_.majorised[i * (i + 1) / 2 + i];
+    // A nonlinear parameter whose term has all but vanished has no curvature of its own to lean on.
+    if (!problem_.linear[i]) damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (unit(i) * unit(i));
   }
   for (int e = 0; e < entries_; ++e) matrix_[e] = now_.second[e];
 }
@@ -216,8 +227,8 @@ void Solver::step() {
   if (stage_ == Stage::far) {
     V longest{};
     for (int i = 0; i < p_; ++i) {
-      const V unit = problem_.log_metric[i] ? broadcast(1.0) : vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
-      longest = vmax(vabs(step_[i]) / unit, longest);
+      const V size = problem_.log_metric[i] ? broadcast(1.0) : unit(i);
+      longest = vmax(vabs(step_[i]) / size, longest);
     }
     const V shrink = vmin(broadcast(kLongestFarStep) / vmax(longest, broadcast(1e-300)), broadcast(1.0));
     for (int i = 0; i < p_; ++i) step_[i] *= shrink;
@@ -225,6 +236,25 @@ void Solver::step() {
   for (int i = 0; i < p_; ++i) step_[i] = select(still, zero, step_[i]);
   predict();
   if (stage_ == Stage::finish) mark_converged();
+}
+
+// Differences of the objective below this are rounding.
+V Solver::rounding_noise() const {
+  return broadcast(4 * kRounding) * (objective_ + vsqrt(broadcast(2.0) * objective_ * now_.energy[0]));
+}
+
+// Largest cosine between the residuals and a Jacobian column: a gradient free of every scale.
+V Solver::cosine() const {
+  const V zero = broadcast(0.0);
+  V largest{};
+  const V size = fma(broadcast(kRounding * kRounding), now_.energy[0], broadcast(2.0) * objective_);
+  for (int i = 0; i < p_; ++i) {
+    const V g = now_.gradient[i];
+    const V m = now_.majorised[i * (i + 1) / 2 + i];
+    const L free = (m > zero) & ~((theta_[i] <= lower_[i]) & (g > zero)) & ~((theta_[i] >= upper_[i]) & (g < zero));
+    largest = vmax(largest, select(free, vabs(g) / vsqrt(m * size), zero));
+  }
+  return largest;
 }
 
 // Convergence is judged on the predicted step, scaled by each parameter or by what it would take
@@ -245,9 +275,11 @@ void Solver::mark_converged() {
   const L local = settled & ~at_target &
                   ((predicted_ <= broadcast(1e-5) * objective_) | (size_ <= broadcast(1e-5)) | (at_scale_ >= broadcast(25.0)));
   if (any(local)) relax_scale(local);
-  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2));
+  const V aligned = cosine();
+  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) &
+                  (aligned <= broadcast(kOrthogonal));
   // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
-  const V noise = broadcast(4 * kRounding) * (objective_ + vsqrt(broadcast(2.0) * objective_ * now_.energy[0]));
+  const V noise = rounding_noise();
   const L blind = settled & at_target & (predicted_ <= broadcast(4.0) * noise);
   blind_ = select(blind, blind_ + broadcast(1.0), blind_);
   const L exhausted = blind & (((size_ >= broadcast(0.5) * last_size_) & (blind_ >= broadcast(3.0))) | (blind_ >= broadcast(12.0)));
@@ -260,7 +292,7 @@ void Solver::mark_converged() {
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < lanes; ++lane)
     if (finished[lane]) {
-      const bool good = small[lane] || size_[lane] <= kStalledSize;
+      const bool good = small[lane] || (size_[lane] <= kStalledSize && aligned[lane] <= kOrthogonal);
       harvest(lane, final_status(lane, good));
       if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
     }
@@ -293,10 +325,8 @@ void Solver::trial_point() {
 void Solver::judge() {
   const V value = next_.value[0];
   const L finite = (value - value) == broadcast(0.0);
-  V noise{};
-  if (stage_ == Stage::finish)
-    noise = select(blind_ > broadcast(0.0),
-                   broadcast(4 * kRounding) * (objective_ + vsqrt(broadcast(2.0) * objective_ * now_.energy[0])), noise);
+  // Far away a term that is numerically absent must be able to grow before its gain can be seen.
+  const V noise = select((blind_ > broadcast(0.0)) | broadcast_bits(stage_ == Stage::far ? -1 : 0), rounding_noise(), V{});
   const L better = finite & ~fresh_ & definite_ & (value < objective_ + noise);
   const L accept = better | (fresh_ & finite);
   const V decrease = objective_ - value;
@@ -319,8 +349,9 @@ void Solver::judge() {
 }
 
 void Solver::stop_far() {
-  const L enough = busy_ & ((slow_ >= broadcast(kSlowSteps)) | (damping_.lambda >= broadcast(1e8)) |
-                            (predicted_ <= broadcast(1e-13) * objective_) | (iterations_ >= broadcast(limits_.far_iterations)));
+  // A term that is numerically absent has no visible gradient but a large cosine: it may come back.
+  const L settled = (slow_ >= broadcast(kSlowSteps)) & (cosine() <= broadcast(kFarOrthogonal));
+  const L enough = busy_ & (settled | (damping_.lambda >= broadcast(1e8)) | (iterations_ >= broadcast(limits_.far_iterations)));
   const L stop = enough & ~done_ & (iterations_ >= broadcast(2.0));
   for (int lane = 0; lane < W; ++lane) if (stop[lane]) { done_[lane] = -1; verdict_[lane] = Status::converged; }
 }
@@ -332,7 +363,7 @@ void Solver::stop_limits() {
     stop = busy_ & ~done_ & (iterations_ >= broadcast(limits_.finish_iterations));
     const L stuck = busy_ & ~done_ & (damping_.lambda >= broadcast(1e12));
     for (int lane = 0; lane < W; ++lane) if (stuck[lane]) {
-      const bool good = size_[lane] <= kStalledSize;
+      const bool good = size_[lane] <= kStalledSize && cosine()[lane] <= kOrthogonal;
       done_[lane] = -1;
       verdict_[lane] = final_status(lane, good);
     }

@@ -1,7 +1,8 @@
 // A batch of fits of one program, W at a time. A lane that finishes is refilled at once.
 //
-// far:    squared residuals, Gauss-Newton, identity damping in log parameters: reaches the
-//         neighbourhood of an optimum from starts that are orders of magnitude away.
+// far:    Gauss-Newton on the loss's majoriser (reweighted least squares), identity damping in
+//         log parameters: reaches the neighbourhood of an optimum from starts that are orders of
+//         magnitude away.
 // finish: the real loss with its own curvature and the model's second derivatives, in natural
 //         scale with closed bounds; kinks and small deltas are approached by continuation.
 #pragma once
@@ -23,7 +24,7 @@ struct Problem {
   double quantile;
   std::vector<double> lower, upper;
   std::vector<double> typical;           // size of an O(1) change, for parameters not in log metric
-  std::vector<char> log_metric;
+  std::vector<char> log_metric, linear;
   int parameters() const { return program->parameters; }
 };
 
@@ -31,13 +32,13 @@ struct Job {
   int64_t begin, count;
   const double* weight;                  // rows' weights, or null for the table's own
   const double* start;                   // natural scale
-  double relax;                          // loss scale to start the continuation from; 0: the target
+  double relax;                          // loss scale to start from; 0: the target
 };
 
 struct Outcome {                         // natural scale, except that `active` is -1, 0, +1
   double* parameters;
   int8_t* active;
-  double objective, gradient_norm, spread;   // spread: root mean square residual
+  double objective, gradient_norm, spread;   // spread: typical size of a residual
   int32_t iterations;
   Status status;
   bool moved;
@@ -73,10 +74,13 @@ class Solver {
   void refill(int lane);
   void harvest(int lane, Status status);
   void step();
+  V unit(int parameter) const;
   void far_system();
   void finish_system();
   L solve_bounded();
   void predict();
+  V cosine() const;
+  V rounding_noise() const;
   void mark_converged();
   void relax_scale(L local);
   void trial_point();

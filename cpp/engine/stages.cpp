@@ -16,7 +16,7 @@ constexpr int64_t kLanesPerWorker = 2 * W;
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                      const std::vector<double>& upper) {
   Problem problem{&law.centred, &law.analysis.centring, objective.space, objective.loss, objective.scale, objective.quantile,
-                  lower, upper, {}, {}};
+                  lower, upper, {}, {}, {}};
   for (size_t k = 0; k < lower.size(); ++k) {
     const ParameterRole& role = law.analysis.roles[k];
     const bool exponent = role.role == Role::exponent || role.role == Role::log_amplitude || role.role == Role::offset;
@@ -25,6 +25,7 @@ Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, con
     const bool amplitude = role.role == Role::linear && objective.space == Space::log && !(upper[k] < INFINITY);
     problem.log_metric.push_back(!exponent && (positive || amplitude));
     problem.typical.push_back(exponent ? 1.0 : 0.0);
+    problem.linear.push_back(role.role == Role::linear);
   }
   return problem;
 }

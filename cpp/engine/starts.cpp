@@ -62,6 +62,7 @@ StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Cen
   work_.resize(l * l);
   exponential_target_ = exponential_target;
   order_.resize(plan.nodes);
+  scratch_.resize(p_);
 }
 
 void StartMaker::column_ranges(const TableData& table, int64_t begin, int64_t count) {
@@ -205,35 +206,49 @@ void StartMaker::solve_linear(int lane, bool nonnegative) {
   }
 }
 
+// Loads rows [begin, begin + count) into every lane of both evaluators.
+void StartMaker::load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count) {
+  for (int lane = 0; lane < real_.lanes(); ++lane) {
+    linear_.load_lane(lane, linear_table, begin, count, nullptr, means_.data());
+    real_.load_lane(lane, real_table, begin, count, nullptr, means_.data());
+  }
+}
+
+// Linear parameters of every lane from the nonlinear ones in theta_.
+void StartMaker::solve_lanes(bool nonnegative) {
+  for (int k : linear_parameters_) theta_[k] = V{};
+  linear_.evaluate(Tier::jacobian, theta_, broadcast(1.0), broadcast(0.5), sums_);
+  for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative);
+}
+
+V StartMaker::objectives() {
+  real_.evaluate(Tier::value, theta_, broadcast(scale_), broadcast(quantile_), sums_);
+  const V f = sums_.value[0];
+  return select((f - f) == V{}, f, broadcast(infinity));
+}
+
 void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, double* out) {
   const Sobol sobol(static_cast<int>(unit_.size()), seed);
   sobol_ = &sobol;
   column_ranges(real_table, begin, count);
-  std::vector<double> sizes(linear_table.target.begin() + begin, linear_table.target.begin() + begin + count);
-  std::nth_element(sizes.begin(), sizes.begin() + count / 2, sizes.end());
-  target_size_ = exponential_target_ ? sizes[count / 2] : std::log(std::max(std::fabs(sizes[count / 2]), 1e-300));
+  sizes_.assign(linear_table.target.begin() + begin, linear_table.target.begin() + begin + count);
+  std::nth_element(sizes_.begin(), sizes_.begin() + count / 2, sizes_.end());
+  target_size_ = exponential_target_ ? sizes_[count / 2] : std::log(std::max(std::fabs(sizes_[count / 2]), 1e-300));
+  load(linear_table, real_table, begin, count);
   const int lanes = real_.lanes();
-  for (int lane = 0; lane < lanes; ++lane) {
-    linear_.load_lane(lane, linear_table, begin, count, nullptr, means_.data());
-    real_.load_lane(lane, real_table, begin, count, nullptr, means_.data());
-  }
   for (int first = 0; first < plan_.nodes; first += lanes) {
     for (int lane = 0; lane < W; ++lane) {
       const int node = std::min(first + (lanes == 1 ? 0 : lane), plan_.nodes - 1);
-      draw(node, nodes_.data() + static_cast<size_t>(node) * p_);
-      for (int k = 0; k < p_; ++k) theta_[k][lane] = nodes_[static_cast<size_t>(node) * p_ + k];
+      double* at = nodes_.data() + static_cast<size_t>(node) * p_;
+      draw(node, at);
+      for (int k = 0; k < p_; ++k) theta_[k][lane] = at[k];
     }
-    if (!linear_parameters_.empty()) {
-      linear_.evaluate(Tier::jacobian, theta_, broadcast(1.0), broadcast(0.5), sums_);
-      // Terms of a law that is fitted through a logarithm are mostly positive, but need not be.
-      for (int lane = 0; lane < W; ++lane)
-        solve_linear(lane, plan_.space != Space::linear && plan_.space != Space::relative && (first / lanes) % 4 != 3);
-    }
-    real_.evaluate(Tier::value, theta_, broadcast(scale_), broadcast(quantile_), sums_);
+    // Terms of a law that is fitted through a logarithm are mostly positive, but need not be.
+    if (!linear_parameters_.empty()) solve_lanes(through_logarithm() && (first / lanes) % 4 != 3);
+    const V f = objectives();
     for (int lane = 0; lane < lanes && first + lane < plan_.nodes; ++lane) {
       const int node = first + lane;
-      const double f = sums_.value[0][lane];
-      objective_[node] = std::isfinite(f) ? f : infinity;
+      objective_[node] = f[lane];
       for (int k = 0; k < p_; ++k) nodes_[static_cast<size_t>(node) * p_ + k] = theta_[k][lane];
     }
   }
@@ -244,6 +259,29 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
     double* start = out + static_cast<size_t>(s) * p_;
     std::copy_n(nodes_.data() + static_cast<size_t>(order_[s]) * p_, p_, start);
     shift_centre(centring_, start, means_.data(), -1);
+  }
+}
+
+void StartMaker::project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values) {
+  if (linear_parameters_.empty()) return;
+  load(linear_table, real_table, begin, count);
+  const int lanes = real_.lanes();
+  for (int64_t first = 0; first < starts; first += lanes) {
+    for (int lane = 0; lane < W; ++lane) {
+      double* at = values + std::min<int64_t>(first + (lanes == 1 ? 0 : lane), starts - 1) * p_;
+      std::copy_n(at, p_, scratch_.data());
+      shift_centre(centring_, scratch_.data(), means_.data(), 1);
+      for (int k = 0; k < p_; ++k) theta_[k][lane] = scratch_[k];
+    }
+    const V given = objectives();
+    solve_lanes(through_logarithm());
+    const L better = objectives() < given;
+    for (int lane = 0; lane < lanes && first + lane < starts; ++lane) {
+      if (!better[lane]) continue;
+      for (int k = 0; k < p_; ++k) scratch_[k] = theta_[k][lane];
+      shift_centre(centring_, scratch_.data(), means_.data(), -1);
+      std::copy_n(scratch_.data(), p_, values + (first + lane) * p_);
+    }
   }
 }
 

@@ -28,8 +28,14 @@ class StartMaker {
   StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile);
   // Writes plan.chosen starts (natural scale) for rows [begin, begin + count).
   void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, double* out);
+  // Given starts: replaces the linear parameters by solved ones where that lowers the objective.
+  void project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values);
 
  private:
+  void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);
+  void solve_lanes(bool nonnegative);
+  V objectives();
+  bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
   void draw(int node, double* theta);
   double draw_one(int parameter, double u, int node) const;
   void solve_linear(int lane, bool nonnegative);
@@ -44,7 +50,7 @@ class StartMaker {
   V* theta_;
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
-  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_;
+  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_, sizes_, scratch_;
   std::vector<int> nonlinear_, linear_parameters_, order_;
   const Sobol* sobol_ = nullptr;
   double target_size_ = 0;             // typical log size of y
