@@ -230,6 +230,7 @@ void Evaluator::evaluate(Tier tier, const V* parameters, V scale, V quantile, co
   }
   sums.value[0] = objective.value;
   sums.energy[0] = objective.energy;
+  sums.sensitivity[0] = objective.sensitivity;
   if (layout_ == Layout::points) across_lanes(sums);
 }
 

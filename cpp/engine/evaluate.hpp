@@ -34,9 +34,15 @@ TableData prepare_table(const Program& program, const double* const* variables, 
 
 // Sums over points; matrices are packed lower triangles, entry (i, j) at i*(i+1)/2 + j.
 struct Sums {
-  V *value, *energy, *gradient, *majorised, *second;
+  V *value, *energy, *sensitivity, *gradient, *majorised, *second;
   int vectors;                     // in all, contiguous from `value`
 };
+constexpr int sum_vectors(int p) { return 3 + p + p * (p + 1); }
+// Lays the sums out over sum_vectors(p) vectors; without `second` they end before it.
+inline Sums make_sums(V* at, int p, bool second) {
+  const int entries = p * (p + 1) / 2;
+  return {at, at + 1, at + 2, at + 3, at + 3 + p, at + 3 + p + entries, sum_vectors(p) - (second ? 0 : entries)};
+}
 
 enum class Layout { problems, points };   // what the lanes are
 

@@ -168,6 +168,49 @@ class FitCall {
       outcomes_[index[i]] = results[i];
       outcomes_[index[i]].moved = results[i].moved || far_moved_[index[i]];
     }
+    if (request_.starts) retry_given();
+  }
+
+  // The far phase strides; a given start that it lost is walked from in short steps instead.
+  void retry_given() {
+    std::vector<Job> again;
+    std::vector<Outcome> results;
+    std::vector<size_t> index;
+    for (size_t k = 0; k < jobs_.size(); ++k) {
+      const Status s = outcomes_[k].status;
+      if (fitted(s) || s == Status::cancelled || s == Status::time_limit) continue;
+      again.push_back(jobs_[k]);
+      again.back().start = given_start(static_cast<int64_t>(k));
+      again.back().cautious = true;
+      results.push_back(outcomes_[k]);
+      index.push_back(k);
+    }
+    if (again.empty()) return;
+    std::vector<double> values(again.size() * p_);
+    std::vector<int8_t> active(values.size());
+    for (size_t i = 0; i < again.size(); ++i) {
+      results[i].parameters = &values[i * p_];
+      results[i].active = &active[i * p_];
+    }
+    run_stage({&problem_, &table_, Stage::finish, false}, again, results, options_, cancelled_);
+    for (size_t i = 0; i < index.size(); ++i) {
+      Outcome& before = outcomes_[index[i]];
+      const bool better = fitted(results[i].status) || results[i].objective < before.objective;
+      if (!better || !std::isfinite(results[i].objective)) continue;
+      std::copy_n(results[i].parameters, p_, before.parameters);
+      std::copy_n(results[i].active, p_, before.active);
+      results[i].parameters = before.parameters;
+      results[i].active = before.active;
+      before = results[i];
+    }
+  }
+  // Job k's start as the caller gave it, before any projection.
+  const double* given_start(int64_t k) const {
+    if (!request_.starts_per_group) return request_.starts + k % starts_ * p_;
+    int64_t usable_seen = 0;
+    for (int64_t g = 0; g < request_.groups; ++g)
+      if (usable(g) && usable_seen++ == k / starts_) return request_.starts + (g * starts_ + k % starts_) * p_;
+    return request_.starts;
   }
 
   // The finish works with smoothed kinks; what is reported is the loss itself.

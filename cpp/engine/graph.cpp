@@ -21,6 +21,11 @@ constexpr OpInfo kOps[] = {
 constexpr int kOpCount = sizeof(kOps) / sizeof(kOps[0]);
 constexpr int kLargestIntegerPower = 64;   // larger constant powers go through exp and log
 
+// Dividing by it is exactly multiplying by its reciprocal.
+bool power_of_two(double x) {
+  int exponent;
+  return x != 0 && std::isfinite(x) && std::isfinite(1 / x) && std::frexp(std::fabs(x), &exponent) == 0.5;
+}
 bool commutes(Op op) { return op == Op::ADD || op == Op::MUL || op == Op::MIN || op == Op::MAX || op == Op::LOGADDEXP; }
 }  // namespace
 
@@ -187,9 +192,7 @@ int Graph::product(int a, int b) {
 
 int Graph::quotient(int a, int b) {
   if (is_constant(b, 1)) return a;
-  if (is_constant(b) && nodes_[b].value != 0 && std::isfinite(1 / nodes_[b].value) &&
-      std::frexp(std::fabs(nodes_[b].value), nullptr) == 0.5)
-    return product(a, constant(1 / nodes_[b].value));   // exact: a power of two
+  if (is_constant(b) && power_of_two(nodes_[b].value)) return product(a, constant(1 / nodes_[b].value));
   if (int folded = fold(Op::DIV, a, b); folded >= 0) return folded;
   if (nodes_[b].op == Op::EXP && !is_constant(b)) return product(a, make(Op::EXP, negative(nodes_[b].a)));
   if (nodes_[b].op == Op::MUL) {   // a/(u*exp(t)) = (a/u)*exp(-t)

@@ -10,7 +10,7 @@ template <Space S_, Loss L_, bool kCurvature>
 void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   const ObjectiveBlock in = arguments;   // a copy the stores below cannot alias
   const V zero = broadcast(0.0);
-  V value = sums.value, energy = sums.energy;
+  V value = sums.value, energy = sums.energy, sensitivity = sums.sensitivity;
   for (int k = 0; k < count; ++k) {
     V m = load(in.model + k * in.model_stride);
     V weight = load(in.weight + k * in.weight_stride), inverse_sigma = load(in.inverse_sigma + k * in.sigma_stride);
@@ -23,7 +23,9 @@ void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
     V majoriser = select(counts, weight * loss.omega * dt * dt, zero);
     value += select(counts, weight * loss.value, zero);
     energy += select(counts, majoriser * m * m, zero);
-    store(in.slope + k * W, select(counts, -weight * loss.psi * dt, zero));
+    const V slope = select(counts, -weight * loss.psi * dt, zero);
+    sensitivity += select(counts, vabs(slope * m), zero);
+    store(in.slope + k * W, slope);
     store(in.majoriser + k * W, majoriser);
     if constexpr (kCurvature) {
       V curvature = loss.dpsi * dt * dt;
@@ -33,6 +35,7 @@ void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   }
   sums.value = value;
   sums.energy = energy;
+  sums.sensitivity = sensitivity;
 }
 
 template <Space S_, Loss L_> ObjectiveKernel pick(bool with_curvature) {

@@ -83,7 +83,9 @@ struct ObjectiveBlock {
     return b;
   }
 };
-struct ObjectiveSums { V value, energy; };   // energy: sum of majoriser * m^2, the scale of the damping
+// energy: sum of majoriser * m^2, the scale of the damping. sensitivity: sum of |slope * m|, how much
+// the value moves per relative error of the model values, hence its rounding.
+struct ObjectiveSums { V value, energy, sensitivity; };
 
 using ObjectiveKernel = void (*)(const ObjectiveBlock&, int count, ObjectiveSums& sums);
 ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature);

@@ -6,11 +6,10 @@ RowModel::RowModel(const CompiledLaw& law, const TableView& table, const Objecti
     : law_(law), objective_(objective),
       table_(prepare_table(law.natural, table.columns, table.y, table.weight, table.sigma, table.rows, objective.space)),
       evaluator_(law.natural, objective.space, objective.loss, capacity, true, !table_.inverse_sigma.empty(), Layout::points),
-      arena_(2 * law.natural.parameters + 2 + law.natural.parameters * (law.natural.parameters + 1)) {
-  const int p = law.natural.parameters, entries = p * (p + 1) / 2, all = 2 + p + 2 * entries;
+      arena_(law.natural.parameters + sum_vectors(law.natural.parameters)) {
+  const int p = law.natural.parameters;
   theta_ = arena_.take_vectors(p);
-  V* v = arena_.take_vectors(all);
-  sums_ = {v, v + 1, v + 2, v + 2 + p, v + 2 + p + entries, all};
+  sums_ = make_sums(arena_.take_vectors(sum_vectors(p)), p, true);
 }
 
 double RowModel::exact_scale() const { return has_kink(objective_.loss) ? 1e-300 : objective_.scale; }

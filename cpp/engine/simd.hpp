@@ -125,7 +125,7 @@ LAWFIT_INLINE V fnma(V a, V b, V c) {
 // NaN in x, and vmin(x, bound) replaces it).
 LAWFIT_INLINE V vmin(V a, V b) {
 #if LAWFIT_AVX512
-  return (V)_mm512_min_pd((__m512d)a, (__m512d)b);
+  return (V)_mm512_maskz_min_pd(0xff, (__m512d)a, (__m512d)b);
 #elif LAWFIT_AVX2
   return (V)_mm256_min_pd((__m256d)a, (__m256d)b);
 #elif LAWFIT_SSE2
@@ -136,7 +136,7 @@ LAWFIT_INLINE V vmin(V a, V b) {
 }
 LAWFIT_INLINE V vmax(V a, V b) {
 #if LAWFIT_AVX512
-  return (V)_mm512_max_pd((__m512d)a, (__m512d)b);
+  return (V)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
 #elif LAWFIT_AVX2
   return (V)_mm256_max_pd((__m256d)a, (__m256d)b);
 #elif LAWFIT_SSE2
@@ -149,6 +149,7 @@ LAWFIT_INLINE V vmax(V a, V b) {
 constexpr int64_t sign_bit = std::numeric_limits<int64_t>::min();
 
 LAWFIT_INLINE V vabs(V a) { return (V)((L)a & ~broadcast_bits(sign_bit)); }
+LAWFIT_INLINE V minus_abs(V a) { return (V)((L)a | broadcast_bits(sign_bit)); }
 // |magnitude| with the sign of `sign`.
 LAWFIT_INLINE V copysign(V magnitude, V sign) {
   const L bit = broadcast_bits(sign_bit);
@@ -157,7 +158,7 @@ LAWFIT_INLINE V copysign(V magnitude, V sign) {
 
 LAWFIT_INLINE V vsqrt(V a) {
 #if LAWFIT_AVX512
-  return (V)_mm512_sqrt_pd((__m512d)a);
+  return (V)_mm512_maskz_sqrt_pd(0xff, (__m512d)a);
 #elif LAWFIT_AVX2
   return (V)_mm256_sqrt_pd((__m256d)a);
 #elif LAWFIT_SSE2
@@ -187,7 +188,17 @@ LAWFIT_INLINE bool any(L mask) {
   return r != 0;
 #endif
 }
-LAWFIT_INLINE bool all(L mask) { return !any(~mask); }
+LAWFIT_INLINE bool all(L mask) {
+#if LAWFIT_AVX512
+  return _mm512_movepi64_mask((__m512i)mask) == 0xff;
+#elif LAWFIT_AVX2
+  return _mm256_movemask_pd((__m256d)mask) == 0xf;
+#elif LAWFIT_SSE2
+  return _mm_movemask_pd((__m128d)mask) == 0x3;
+#else
+  return !any(~mask);
+#endif
+}
 
 // Sum over the lanes, always paired in the same order.
 LAWFIT_INLINE double lane_sum(V a) {

@@ -19,6 +19,8 @@ constexpr double kStalledSize = 1e-6;        // scaled step below which a stop a
 constexpr double kKinkWidth = 1e-9;          // of the residual spread: smoothing left at kinks
 constexpr double kOrthogonal = 1e-3;         // cosine of residuals and Jacobian columns at an optimum
 constexpr double kFinishFloor = 1e-6;
+constexpr double kCautiousDamping = 1e2;
+constexpr double kGaussDamping = 1e-3, kNewtonLimit = 1e-2;
 constexpr double kFarOrthogonal = 0.03;      // far: good enough to hand over
 constexpr double kRounding = 2.3e-16;
 
@@ -31,17 +33,16 @@ V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
 Solver::Solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
     : problem_(problem), p_(problem.parameters()), entries_(p_ * (p_ + 1) / 2), stage_(stage),
       evaluator_(*problem.program, problem.space, problem.loss, capacity, weighted, with_sigma, layout),
-      layout_(layout), arena_(10 * p_ + 2 * entries_ + 2 * (2 + p_ + 2 * entries_) + p_),
+      layout_(layout), arena_(10 * p_ + 2 * entries_ + 2 * sum_vectors(p_)),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
   for (V** v : {&theta_, &trial_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
   matrix_ = arena_.take_vectors(entries_);
   factor_ = arena_.take_vectors(entries_);
-  const int all = 2 + p_ + 2 * entries_;
-  for (Sums* s : {&now_, &next_}) {
-    V* v = arena_.take_vectors(all);
-    *s = {v, v + 1, v + 2, v + 2 + p_, v + 2 + p_ + entries_, stage == Stage::finish ? all : all - entries_};
-  }
+  for (Sums* s : {&now_, &next_}) *s = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, stage == Stage::finish);
+  const bool separable = problem.loss == Loss::squared && (problem.space == Space::linear || problem.space == Space::relative);
+  for (int i = 0; i < p_ && separable; ++i) if (problem.linear[i]) linear_.push_back(i);
+  if (static_cast<int>(linear_.size()) == p_) linear_.clear();
   for (int i = 0; i < p_; ++i) {
     lower_[i] = broadcast(problem.lower[i]);
     upper_[i] = broadcast(problem.upper[i]);
@@ -76,7 +77,16 @@ void Solver::refill(int lane) {
   }
   L mine = broadcast_bits(0);
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) mine[l] = -1;
-  damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : kFirstDampingFinish);
+  for (int i = 0; i < p_; ++i) damp_[i] = select(mine, V{}, damp_[i]);
+  newton_ = stage_ == Stage::finish ? newton_ | mine : broadcast_bits(0);
+  patience_ = select(mine, broadcast(job.cautious ? 8.0 : 1.0), patience_);
+  gauss_steps_ = select(mine, V{}, gauss_steps_);
+  damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : job.cautious ? kCautiousDamping : kFirstDampingFinish);
+  cautious_ &= ~mine;
+  if (job.cautious) {
+    newton_ &= ~mine;
+    cautious_ |= mine;
+  }
   const double total = evaluator_.weight_total(lane);
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) weights_[l] = total;
 }
@@ -112,7 +122,7 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
   outcomes_ = outcomes;
   queue_ = &queue;
   limits_ = limits;
-  fresh_ = busy_ = done_ = broadcast_bits(0);
+  fresh_ = busy_ = done_ = newton_ = cautious_ = broadcast_bits(0);
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
   for (int lane = 0; lane < lanes; ++lane) refill(lane);
@@ -140,21 +150,25 @@ void Solver::far_system() {
   const V one = broadcast(1.0);
   for (int i = 0; i < p_; ++i) {
     metric_[i] = problem_.log_metric[i] ? theta_[i] : one;
-    const V size = problem_.log_metric[i] ? one : unit(i);
-    damp_[i] = now_.energy[0] / (size * size);
+    // Log parameters and exponents are O(1) by nature; others are damped by the largest curvature
+    // they have shown, which follows their units.
+    if (problem_.log_metric[i]) damp_[i] = now_.energy[0];
+    else if (problem_.typical[i] > 0) damp_[i] = now_.energy[0] / (unit(i) * unit(i));
+    else damp_[i] = select(fresh_, damp_[i], vmax(damp_[i], now_.majorised[i * (i + 1) / 2 + i]));
   }
   for (int i = 0, e = 0; i < p_; ++i)
     for (int j = 0; j <= i; ++j, ++e) matrix_[e] = now_.majorised[e] * metric_[i] * metric_[j];
 }
 
+// Newton's matrix where it may be trusted, else the majoriser's, both damped by its diagonal.
 void Solver::finish_system() {
   for (int i = 0; i < p_; ++i) {
     metric_[i] = broadcast(1.0);
-    damp_[i] = broadcast(1e-2) * now_.majorised[i * (i + 1) / 2 + i];
+    damp_[i] = now_.majorised[i * (i + 1) / 2 + i];
     // A nonlinear parameter whose term has all but vanished has no curvature of its own to lean on.
     if (!problem_.linear[i]) damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (unit(i) * unit(i));
   }
-  for (int e = 0; e < entries_; ++e) matrix_[e] = now_.second[e];
+  for (int e = 0; e < entries_; ++e) matrix_[e] = select(newton_, now_.second[e], now_.majorised[e]);
 }
 
 // Solves for the damped step with parameters held at bounds they press against, then holds any
@@ -172,14 +186,11 @@ L Solver::solve_bounded() {
       for (int j = 0; j < p_; ++j) {
         const int at = j <= i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i;
         if (j == i) continue;
-        V entry = matrix_[at];
-        if (stage_ == Stage::finish) entry = fma(damping_.lambda, now_.majorised[at], entry);
-        right = fnma(entry, fixed_step_[j], right);
+        right = fnma(matrix_[at], fixed_step_[j], right);
       }
       rhs_[i] = select(fixed_[i], fixed_step_[i], right);
       for (int j = 0; j <= i; ++j, ++e) {
         V entry = matrix_[e];
-        if (stage_ == Stage::finish) entry = fma(damping_.lambda, now_.majorised[e], entry);
         if (j == i) entry = select(fixed_[i], one, fma(damping_.lambda, damp_[i], entry));
         else entry = select(fixed_[i] | fixed_[j], zero, entry);
         factor_[e] = entry;
@@ -201,6 +212,23 @@ L Solver::solve_bounded() {
   return definite;
 }
 
+// Newton's steps failed here: reweighted Gauss-Newton takes over, for longer after every failure.
+void Solver::leave_newton(L lanes) {
+  newton_ &= ~lanes;
+  patience_ = select(lanes, vmin(patience_ * broadcast(2.0), broadcast(32.0)), patience_);
+  gauss_steps_ = select(lanes, broadcast(0.0), gauss_steps_);
+  damping_.reset(lanes, kGaussDamping);
+}
+
+// Reweighted steps that go well hand over to Newton once they have earned it.
+void Solver::enter_newton(L good) {
+  gauss_steps_ = select(good & ~newton_, gauss_steps_ + broadcast(1.0), gauss_steps_);
+  const L ready = good & ~newton_ & (gauss_steps_ >= patience_);
+  if (!any(ready)) return;
+  newton_ |= ready;
+  damping_.reset(ready, kFirstDampingFinish);
+}
+
 void Solver::predict() {
   V linear{}, quadratic{};
   for (int i = 0; i < p_; ++i) {
@@ -215,20 +243,24 @@ void Solver::predict() {
 void Solver::step() {
   const V zero = broadcast(0.0);
   if (stage_ == Stage::far) far_system(); else finish_system();
-  // An indefinite matrix only costs a factorisation, not an evaluation: damp until it is definite.
-  const double floor = stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish;
+  // An indefinite matrix only costs a factorisation, not an evaluation: leave Newton, or damp.
   for (int attempt = 0; attempt < 12; ++attempt) {
     definite_ = solve_bounded();
     const L again = ~definite_ & ~fresh_ & busy_;
     if (!any(again)) break;
-    damping_.rejected(again, floor);
+    const L leave = again & newton_;
+    if (any(leave)) {
+      leave_newton(leave);
+      finish_system();
+    }
+    damping_.rejected(again & ~leave, stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish);
   }
   const L still = fresh_ | ~definite_ | ~busy_;
   if (stage_ == Stage::far) {
     V longest{};
     for (int i = 0; i < p_; ++i) {
-      const V size = problem_.log_metric[i] ? broadcast(1.0) : unit(i);
-      longest = vmax(vabs(step_[i]) / size, longest);
+      if (problem_.log_metric[i]) longest = vmax(vabs(step_[i]), longest);
+      else if (problem_.typical[i] > 0) longest = vmax(vabs(step_[i]) / unit(i), longest);
     }
     const V shrink = vmin(broadcast(kLongestFarStep) / vmax(longest, broadcast(1e-300)), broadcast(1.0));
     for (int i = 0; i < p_; ++i) step_[i] *= shrink;
@@ -240,7 +272,7 @@ void Solver::step() {
 
 // Differences of the objective below this are rounding.
 V Solver::rounding_noise() const {
-  return broadcast(4 * kRounding) * (objective_ + vsqrt(broadcast(2.0) * objective_ * now_.energy[0]));
+  return broadcast(4 * kRounding) * (objective_ + *now_.sensitivity);
 }
 
 // Largest cosine between the residuals and a Jacobian column: a gradient free of every scale.
@@ -276,7 +308,7 @@ void Solver::mark_converged() {
                   ((predicted_ <= broadcast(1e-5) * objective_) | (size_ <= broadcast(1e-5)) | (at_scale_ >= broadcast(25.0)));
   if (any(local)) relax_scale(local);
   const V aligned = cosine();
-  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) &
+  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) & newton_ &
                   (aligned <= broadcast(kOrthogonal));
   // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
   const V noise = rounding_noise();
@@ -322,9 +354,37 @@ void Solver::trial_point() {
   }
 }
 
+// Variable projection where it is exact: a trial whose nonlinear part went somewhere good may be
+// spoilt by its linear part, which one linear solve puts right. Returns the lanes it rescued, with
+// the projected parameters in trial_ and their exact objective in `value`.
+L Solver::project_linear(L candidates, V& value) {
+  const int n = static_cast<int>(linear_.size());
+  for (int i = 0, e = 0; i < n; ++i) {
+    rhs_[i] = -next_.gradient[linear_[i]];
+    for (int j = 0; j <= i; ++j, ++e) factor_[e] = next_.majorised[linear_[i] * (linear_[i] + 1) / 2 + linear_[j]];
+  }
+  L inside = cholesky_solve(n, factor_, rhs_) & candidates;
+  V lower = value;
+  for (int i = 0; i < n; ++i) {
+    const V to = trial_[linear_[i]] + rhs_[i];
+    inside &= (to >= lower_[linear_[i]]) & (to <= upper_[linear_[i]]);
+    lower = fma(broadcast(0.5) * next_.gradient[linear_[i]], rhs_[i], lower);
+  }
+  // The projected objective is a difference; where that cancels it says nothing.
+  inside &= (lower < objective_ * broadcast(1 - 1e-9)) & (lower < value) & (lower > value * broadcast(1e-9));
+  for (int i = 0; i < n; ++i) trial_[linear_[i]] = select(inside, trial_[linear_[i]] + rhs_[i], trial_[linear_[i]]);
+  value = select(inside, lower, value);
+  return inside;
+}
+
 void Solver::judge() {
-  const V value = next_.value[0];
+  V value = next_.value[0];
   const L finite = (value - value) == broadcast(0.0);
+  L projected = broadcast_bits(0);
+  if (!linear_.empty()) {
+    const L poor = finite & ~fresh_ & definite_ & busy_ & ~cautious_ & (objective_ - value < broadcast(0.25) * predicted_);
+    if (any(poor)) projected = project_linear(poor, value);
+  }
   // Far away a term that is numerically absent must be able to grow before its gain can be seen.
   const V noise = select((blind_ > broadcast(0.0)) | broadcast_bits(stage_ == Stage::far ? -1 : 0), rounding_noise(), V{});
   const L better = finite & ~fresh_ & definite_ & (value < objective_ + noise);
@@ -333,8 +393,17 @@ void Solver::judge() {
   // A fresh lane that is not finite anywhere has no optimum to find from this start.
   const L lost = fresh_ & ~finite & busy_;
   slow_ = select(better, select(decrease <= broadcast(kSlowDecrease) * value, slow_ + broadcast(1.0), broadcast(0.0)), slow_);
-  damping_.accepted(better, decrease / predicted_);
-  damping_.rejected(~better & ~fresh_, stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish);
+  const V gain = decrease / predicted_;
+  damping_.accepted(better, gain);
+  const L worse = ~better & ~fresh_ & busy_;
+  if (stage_ == Stage::finish) {
+    const L hopeless = worse & newton_ & (damping_.lambda >= broadcast(kNewtonLimit));
+    if (any(hopeless)) leave_newton(hopeless);
+    damping_.rejected(worse & ~hopeless, kDampingFloorFinish);
+    enter_newton(better & (gain >= broadcast(0.25)));
+  } else {
+    damping_.rejected(worse, kDampingFloorFar);
+  }
   for (int i = 0; i < p_; ++i) {
     moved_ = select(better & (trial_[i] != theta_[i]), broadcast(1.0), moved_);
     theta_[i] = select(accept, trial_[i], theta_[i]);
@@ -343,7 +412,7 @@ void Solver::judge() {
   objective_ = select(accept, value, objective_);
   iterations_ += mask_to(busy_);
   at_scale_ += mask_to(busy_ & ~fresh_);
-  fresh_ &= lost;
+  fresh_ = (fresh_ & lost) | projected;   // a projected point still needs its derivatives
   if (any(lost))
     for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }
 }

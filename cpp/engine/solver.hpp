@@ -33,6 +33,7 @@ struct Job {
   const double* weight;                  // rows' weights, or null for the table's own
   const double* start;                   // natural scale
   double relax;                          // loss scale to start from; 0: the target
+  bool cautious = false;                 // finish: begin with short reweighted steps
 };
 
 struct Outcome {                         // natural scale, except that `active` is -1, 0, +1
@@ -46,7 +47,7 @@ struct Outcome {                         // natural scale, except that `active` 
 
 struct Limits {
   double tolerance = 1e-9;
-  int far_iterations = 120, finish_iterations = 200;
+  int far_iterations = 120, finish_iterations = 500;
   bool precise = false;
   const std::atomic<bool>* cancelled = nullptr;   // set by the caller
   double deadline = 0;                            // seconds of steady clock; 0: none
@@ -79,11 +80,14 @@ class Solver {
   void finish_system();
   L solve_bounded();
   void predict();
+  void leave_newton(L lanes);
+  void enter_newton(L good);
   V cosine() const;
   V rounding_noise() const;
   void mark_converged();
   void relax_scale(L local);
   void trial_point();
+  L project_linear(L candidates, V& value);
   void judge();
   void stop_far();
   void stop_limits();
@@ -99,10 +103,11 @@ class Solver {
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_;
+  V objective_, scale_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_;
   Status verdict_[W];
   int64_t job_[W];
+  std::vector<int> linear_;         // parameters that variable projection may solve for, exactly
   std::vector<double> means_, scratch_;
 
   // The run in progress.

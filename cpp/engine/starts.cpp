@@ -47,12 +47,10 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
 
 StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile)
     : plan_(plan), centring_(centring), linear_(linear), real_(real), scale_(scale), quantile_(quantile),
-      p_(plan.program->parameters), arena_(2 * p_ + 2 + p_ * (p_ + 1) / 2), smallest_(p_), largest_(p_), closest_(p_),
+      p_(plan.program->parameters), arena_(p_ + sum_vectors(p_)), smallest_(p_), largest_(p_), closest_(p_),
       nodes_(static_cast<size_t>(plan.nodes) * p_), objective_(plan.nodes), means_(centring.nodes.size()) {
   theta_ = arena_.take_vectors(p_);
-  const int entries = p_ * (p_ + 1) / 2, all = 2 + p_ + entries;
-  V* v = arena_.take_vectors(all);
-  sums_ = {v, v + 1, v + 2, v + 2 + p_, v + 2 + p_ + entries, all};
+  sums_ = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false);
   for (int k = 0; k < p_; ++k) (plan.analysis->linear[k] ? linear_parameters_ : nonlinear_).push_back(k);
   const size_t l = linear_parameters_.size();
   unit_.resize(std::max<size_t>(nonlinear_.size(), 1));
@@ -263,7 +261,8 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
 }
 
 void StartMaker::project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values) {
-  if (linear_parameters_.empty()) return;
+  // Elsewhere the far phase finds linear parameters in a step or two by itself.
+  if (linear_parameters_.empty() || !through_logarithm()) return;
   load(linear_table, real_table, begin, count);
   const int lanes = real_.lanes();
   for (int64_t first = 0; first < starts; first += lanes) {

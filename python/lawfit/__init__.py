@@ -1,0 +1,46 @@
+"""Fits scaling laws: the true optimum of any typed law, with intervals, natively and fast."""
+
+from . import datasets
+from .archive import load
+from .bootstrap import Bootstrap
+from .catalogue import laws
+from .data import Rows
+from .decide import Allocation
+from .derive import Derived, DerivedReplicates
+from .errors import FitError, FitWarning, LawError
+from .filters import FilterError
+from .fit import fit
+from .law import Law, Parameter, as_law
+from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
+from .result import Fit, Prediction, Starts
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Absolute",
+    "Allocation",
+    "Bootstrap",
+    "Cauchy",
+    "Derived",
+    "DerivedReplicates",
+    "FilterError",
+    "Fit",
+    "FitError",
+    "FitWarning",
+    "Huber",
+    "Law",
+    "LawError",
+    "LogCosh",
+    "Parameter",
+    "Prediction",
+    "Quantile",
+    "Rows",
+    "SoftL1",
+    "Squared",
+    "Starts",
+    "as_law",
+    "datasets",
+    "fit",
+    "laws",
+    "load",
+]

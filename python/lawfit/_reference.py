@@ -1,0 +1,206 @@
+"""A slow twin of the engine in plain NumPy: the tests' oracle, used by nothing else.
+
+A complex input carries a direction in its imaginary part, and the imaginary part of the result
+is the exact derivative along that direction, whatever its size: the twin computes with values
+and tangents and not with complex functions. So a complex step of any size works here, through
+kinks and branch cuts too, with the derivatives the engine promises there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .expression import Graph
+
+__all__ = ["evaluate", "jacobian"]
+
+Array = npt.NDArray[np.float64]
+Function = Callable[[Array], Array]
+
+
+class _Dual(NamedTuple):
+    """A value and its tangent."""
+
+    value: Array
+    tangent: Array
+
+
+def evaluate(
+    graph: Graph,
+    params: npt.ArrayLike,
+    columns: Sequence[npt.ArrayLike],
+    opcodes: Mapping[str, int] | None = None,
+) -> npt.NDArray[np.float64] | npt.NDArray[np.complex128]:
+    """The graph at params[k, P] and columns of n values each: [k, n], complex if any input is.
+
+    >>> codes = {"CONST": 0, "PARAM": 1, "VAR": 2, "MUL": 3}
+    >>> graph = tuple(np.array(x) for x in ([1, 2, 3], [0, 0, 0], [-1, -1, 1], [0.0, 0, 0]))
+    >>> evaluate(graph, [[3.0]], [[1.0, 2.0]], codes)
+    array([[3., 6.]])
+    """
+    if opcodes is None:
+        from . import _core
+
+        opcodes = _core.opcodes()
+    names = {code: name for name, code in opcodes.items()}
+    rows = np.asarray(params)[:, :, None]
+    points = [np.asarray(column)[None, :] for column in columns]
+    inputs = [rows, *points]
+    shape = (rows.shape[0], points[0].shape[1] if points else 1)
+    done: list[_Dual] = []
+    with np.errstate(all="ignore"):
+        for op, a, b, value in zip(*graph, strict=True):
+            name = names[int(op)]
+            if name == "CONST":
+                done.append(_dual(np.full((1, 1), value)))
+            elif name == "PARAM":
+                done.append(_dual(rows[:, int(a)]))
+            elif name == "VAR":
+                done.append(_dual(points[int(a)]))
+            elif int(b) < 0:
+                done.append(_unary(name, done[int(a)]))
+            else:
+                done.append(_binary(name, done[int(a)], done[int(b)]))
+    value = np.broadcast_to(done[-1].value, shape).copy()
+    if not any(np.iscomplexobj(given) for given in inputs):
+        return value
+    result = value.astype(np.complex128)
+    result.imag = np.broadcast_to(done[-1].tangent, shape)
+    return result
+
+
+def jacobian(
+    graph: Graph,
+    params: npt.ArrayLike,
+    columns: Sequence[npt.ArrayLike],
+    opcodes: Mapping[str, int] | None = None,
+) -> Array:
+    """The derivatives at params[P] for columns of n values: [n, P].
+
+    >>> codes = {"CONST": 0, "PARAM": 1, "VAR": 2, "MUL": 3}
+    >>> graph = tuple(np.array(x) for x in ([1, 2, 3], [0, 0, 0], [-1, -1, 1], [0.0, 0, 0]))
+    >>> jacobian(graph, [3.0], [[1.0, 2.0]], codes)
+    array([[1.],
+           [2.]])
+    """
+    point = np.asarray(params, np.complex128)
+    steps = point + 1j * np.eye(len(point))
+    return np.ascontiguousarray(evaluate(graph, steps, columns, opcodes).imag.T)
+
+
+def _dual(given: npt.NDArray[np.generic]) -> _Dual:
+    if np.iscomplexobj(given):
+        return _Dual(np.array(given.real, np.float64), np.array(given.imag, np.float64))
+    value = np.array(given, np.float64)
+    return _Dual(value, np.zeros_like(value))
+
+
+def _times(tangent: Array, slope: Array) -> Array:
+    """Tangent times slope, where no tangent counts as zero even against an infinite slope."""
+    return np.where(tangent == 0, 0.0, tangent * slope)
+
+
+def _elementwise(function: Callable[[float], float]) -> Function:
+    """A function of Python's math module on arrays, NaN where it refuses."""
+
+    def safe(x: float) -> float:
+        try:
+            return function(x)
+        except OverflowError:
+            return math.inf
+        except ValueError:
+            return math.nan
+
+    return np.vectorize(safe, otypes=[np.float64])
+
+
+def _gammaln(x: float) -> float:
+    """log|gamma(x)|, infinite at the poles."""
+    return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
+
+
+def _digamma(x: float) -> float:
+    """Derivative of gammaln: reflection, recurrence, then the asymptotic series."""
+    if not math.isfinite(x) or (x <= 0 and x == math.floor(x)):
+        return x if x == math.inf else math.nan
+    if x < 0:
+        return _digamma(1.0 - x) - math.pi / math.tan(math.pi * x)
+    result = 0.0
+    while x < 12.0:
+        result -= 1.0 / x
+        x += 1.0
+    terms = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
+    series = sum(term / x ** (2 * k) for k, term in enumerate(terms, 1))
+    return result + math.log(x) - 0.5 / x - series
+
+
+def _logistic(x: Array) -> Array:
+    return np.where(x >= 0, 1.0, np.exp(x)) / (1.0 + np.exp(-np.abs(x)))
+
+
+_erfc = _elementwise(math.erfc)
+_UNARY: dict[str, tuple[Function, Function]] = {
+    "NEG": (np.negative, lambda x: np.full_like(x, -1.0)),
+    "EXP": (np.exp, np.exp),
+    "LOG": (np.log, lambda x: np.where(x >= 0, 1 / x, np.nan)),
+    "LOG10": (np.log10, lambda x: np.where(x >= 0, 1 / x, np.nan) / math.log(10)),
+    "LOG2": (np.log2, lambda x: np.where(x >= 0, 1 / x, np.nan) / math.log(2)),
+    "LOG1P": (np.log1p, lambda x: np.where(x >= -1, 1 / (1 + x), np.nan)),
+    "EXPM1": (np.expm1, np.exp),
+    "SQRT": (np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+    "ABS": (np.abs, np.sign),
+    "SIN": (np.sin, np.cos),
+    "COS": (np.cos, lambda x: -np.sin(x)),
+    "ARCTAN": (np.arctan, lambda x: 1 / (1 + x * x)),
+    "TANH": (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
+    "ERF": (_elementwise(math.erf), lambda x: 2 / math.sqrt(math.pi) * np.exp(-x * x)),
+    "NORMCDF": (lambda x: 0.5 * _erfc(-x / math.sqrt(2)),
+                lambda x: np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)),
+    "LOGISTIC": (_logistic, lambda x: _logistic(x) * _logistic(-x)),
+    "GAMMALN": (_elementwise(_gammaln), _elementwise(_digamma)),
+}
+
+
+def _unary(name: str, x: _Dual) -> _Dual:
+    function, slope = _UNARY[name]
+    return _Dual(function(x.value), _times(x.tangent, slope(x.value)))
+
+
+def _binary(name: str, x: _Dual, y: _Dual) -> _Dual:
+    a, b = x.value, y.value
+    value: Array
+    if name == "ADD":
+        value, left, right = a + b, np.ones_like(a), np.ones_like(b)
+    elif name == "SUB":
+        value, left, right = a - b, np.ones_like(a), -np.ones_like(b)
+    elif name == "MUL":
+        value, left, right = a * b, b, a
+    elif name == "DIV":
+        value, left, right = a / b, 1 / b, -(a / b) / b
+    elif name == "POW":
+        value, left, right = _power(a, b)
+    elif name == "LOGADDEXP":
+        gap = np.where(a == b, 0.0, a - b)  # equal infinities too
+        value, left, right = np.logaddexp(a, b), _logistic(gap), _logistic(-gap)
+    elif name in ("MIN", "MAX"):
+        # At a tie the derivative is that of the first argument.
+        first = (a <= b) if name == "MIN" else (a >= b)
+        value = np.minimum(a, b) if name == "MIN" else np.maximum(a, b)
+        left, right = first.astype(float), (~first).astype(float)
+    else:
+        raise KeyError(name)
+    return _Dual(value, _times(x.tangent, left) + _times(y.tangent, right))
+
+
+def _power(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """a**b and its slopes; 0**b with b > 0 does not change with b."""
+    value = np.power(a, b)
+    # value/a, since a**(b - 1) may underflow where the slope does not
+    left = np.where(b == 0, 0.0, b * np.where(a == 0, np.power(a, b - 1), value / a))
+    right = np.where((a == 0) & (b > 0), 0.0, value * np.log(a))
+    return value, left, right

@@ -1,0 +1,143 @@
+"""The shell: ``lawfit fit | laws | info | demo``.
+
+Answers go to standard output (tables on a terminal, JSON with ``--json`` or when piped), words
+about the work to standard error. Exit codes: 0 all fitted, 1 some failed, 2 wrong usage,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+_MODULES = {"fit": "shell", "demo": "shell_demo", "laws": "shell_laws", "info": "shell_laws"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the shell on the given arguments (default: the process's) and return the exit code.
+
+    >>> main(["fit"])
+    2
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has printed the help or what is wrong
+        return int(stop.code or 0)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("lawfit: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader went away, as in `lawfit laws | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+        print(f"lawfit: error: {_sentence(error)}", file=sys.stderr)
+        return USAGE
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Imported here so that --help and usage errors answer at once.
+    module = importlib.import_module(f".{_MODULES[arguments.command]}", __package__)
+    code: int = getattr(module, arguments.command)(arguments)
+    sys.stdout.flush()
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lawfit", allow_abbrev=False,
+        description="Fit scaling laws to tables of training runs.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_fit(commands)
+    laws = commands.add_parser(
+        "laws", help="list the catalogue, or show one law", allow_abbrev=False,
+        description="Without WORD all laws; with the id of a law everything about it; "
+        "otherwise the laws in whose entry WORD occurs.",
+    )
+    laws.add_argument("word", metavar="WORD", nargs="?", help="an id or a word to search for")
+    info = commands.add_parser("info", help="versions and what the engine uses of this CPU")
+    demo = commands.add_parser(
+        "demo", help="fit the shipped training runs",
+        description="Fits Chinchilla's law to the small language models that ship with lawfit, "
+        "with 4,000 bootstrap resamples.",
+    )
+    demo.add_argument("--threads", type=int, help="threads (default: the cores there are)")
+    for command in (laws, info):
+        _add_format(command)
+    return parser
+
+
+def _add_format(command: argparse.ArgumentParser) -> None:
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="as_json", action="store_true",
+                      help="JSON even on a terminal")
+    form.add_argument("--table", dest="as_table", action="store_true",
+                      help="tables even when piped")
+
+
+def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(
+        "fit", help="fit laws to a table", allow_abbrev=False,
+        description="Fit one or more laws to the rows of a table.",
+        epilog="example: lawfit fit runs.csv --law 'E + A/N**alpha + B/D**beta' --y loss "
+        "--column N=params --column D=tokens --on log --loss huber:1e-3 --bootstrap 1000",
+    )
+    fit.add_argument("table", metavar="TABLE",
+                     help="a CSV, TSV, Parquet, ... file, or - for CSV on standard input")
+    fit.add_argument("--law", action="append", required=True, metavar="LAW",
+                     help="a formula or the id of a catalogue law; repeat for several laws")
+    fit.add_argument("--y", metavar="COLUMN", help="measured column (default: the law's own)")
+    fit.add_argument("--column", action="append", default=[], metavar="VARIABLE=COLUMN",
+                     help="where a law variable's column has another name; repeatable")
+    rows = fit.add_argument_group("rows")
+    rows.add_argument("--where", metavar="FILTER", help="such as 'flops < 1e21 and not diverged'")
+    rows.add_argument("--nan", choices=("raise", "drop"), default="raise",
+                      help="what to do with rows that have cells that are not finite")
+    rows.add_argument("--weights", metavar="COLUMN", help="multiplies the loss")
+    rows.add_argument("--sigma", metavar="COLUMN", help="divides the residual")
+    how = fit.add_argument_group("objective")
+    how.add_argument("--on", default="linear", choices=("linear", "log", "logit", "relative"),
+                     help="residual space (default: linear)")
+    how.add_argument("--loss", default="squared", metavar="LOSS",
+                     help="squared, huber:1e-3, soft_l1:S, cauchy:S, absolute, quantile:Q, "
+                     "log_cosh:S (default: squared)")
+    how.add_argument("--fix", action="append", default=[], metavar="NAME=VALUE",
+                     help="hold a parameter; repeatable")
+    how.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH",
+                     help="closed bounds, an open end left empty; repeatable")
+    how.add_argument("--tie", action="append", default=[], metavar="NAME=NAME",
+                     help="one number for two parameters; repeatable")
+    work = fit.add_argument_group("optimisation")
+    work.add_argument("--starts", type=int, metavar="N", help="Sobol starts (default: automatic)")
+    work.add_argument("--seed", type=int, default=0)
+    work.add_argument("--threads", type=int)
+    work.add_argument("--max-seconds", type=float, metavar="S")
+    work.add_argument("--precise", action="store_true", help="iterate to the last digits")
+    ask = fit.add_argument_group("answers")
+    ask.add_argument("--bootstrap", type=int, metavar="N", help="pairs resamples")
+    ask.add_argument("--interval", choices=("percentile", "basic"), default="percentile")
+    ask.add_argument("--level", type=float, default=0.95)
+    ask.add_argument("--derive", action="append", default=[], metavar="EXPRESSION",
+                     help="such as 'beta/(alpha+beta)'; repeatable")
+    ask.add_argument("--allocate", type=float, metavar="FLOP",
+                     help="best size and tokens for a budget")
+    ask.add_argument("--save", metavar="PATH", help="write the fit as JSON (one law only)")
+    ask.add_argument("--plot", metavar="PATH", help="write a figure (one law only)")
+    ask.add_argument("--progress", action="store_true", help="count starts on standard error")
+    _add_format(fit)

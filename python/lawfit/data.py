@@ -1,0 +1,214 @@
+"""The rows of one fit as float64 columns, with every refusal named by column and row.
+
+Rows in messages are positions in the user's table, counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .table import Table, as_array, to_float
+
+__all__ = ["Rows", "read_rows"]
+
+_SPACES = ("linear", "log", "logit", "relative")
+# What a measured value must not be, by residual space, and why.
+_OUTSIDE: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "log": (lambda y: y <= 0, "not positive, and on='log' takes logarithms"),
+    "logit": (lambda y: (y <= 0) | (y >= 1), "outside (0, 1), and on='logit' needs shares"),
+    "relative": (lambda y: y == 0, "zero, and on='relative' divides by them"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows one fit used, as float64 columns.
+
+    ``columns`` maps law variable -> values, ``sources`` law variable -> data column, ``y_name``
+    is the measured column; ``weights`` and ``sigma`` are None or one value a row;
+    ``positions`` are the rows' places in the user's table of ``total`` rows.
+    """
+
+    columns: dict[str, np.ndarray]
+    y: np.ndarray
+    weights: np.ndarray | None
+    sigma: np.ndarray | None
+    positions: np.ndarray
+    total: int
+    sources: dict[str, str]
+    y_name: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One needed column before rows are chosen: what to call it in messages, and its values."""
+
+    label: str
+    values: np.ndarray
+
+
+def read_rows(
+    table: Table,
+    variables: tuple[str, ...],
+    y: str | np.ndarray,
+    *,
+    columns: Mapping[str, str] | None = None,
+    weights: Any = None,
+    sigma: Any = None,
+    on: str = "linear",
+    where: Any = None,
+    nan: str = "raise",
+) -> Rows:
+    """Read, filter and check the rows of one fit.
+
+    ``variables`` are the law's; ``columns`` maps those whose data column has another name.
+    ``weights`` and ``sigma`` are a column name, a scalar or an array with one value a row. The
+    filter ``where`` (mask or text) applies first, then the rule for cells that are not finite
+    (``nan="raise"`` or ``"drop"``), then rows of zero weight leave.
+
+    Raises ValueError or TypeError naming argument, column and first bad row.
+
+    >>> rows = read_rows(Table({"D": [1, 2, 3], "loss": [3.0, 2.5, 2.3]}), ("D",), "loss",
+    ...                  where="D > 1")
+    >>> rows.y, rows.positions
+    (array([2.5, 2.3]), array([1, 2]))
+    """
+    _check_choices(on, nan, weights, sigma)
+    sources = {name: (columns or {}).get(name, name) for name in variables}
+    cells = {f"variable {name}": _variable(table, name, sources[name]) for name in variables}
+    cells["y"] = _cells(table, y, "y", None)
+    total = len(cells["y"].values)
+    _check_lengths(cells, total)
+    for argument, value in (("weights", weights), ("sigma", sigma)):
+        if value is not None:
+            cells[argument] = _cells(table, value, argument, total)
+    keep = _mask(table, where, total)
+    keep = _finite(cells, keep, nan)
+    keep = _check_weights(cells, keep)
+    _check_space(cells["y"], keep, on)
+    positions = np.flatnonzero(keep)
+    if not len(positions):
+        why = " after where=, nan='drop' and zero weights" if total else ""
+        raise ValueError(f"data: no rows are left{why}")
+    taken = {key: cell.values[positions] for key, cell in cells.items()}
+    return Rows(
+        columns={name: taken[f"variable {name}"] for name in variables},
+        y=taken["y"],
+        weights=taken.get("weights"),
+        sigma=taken.get("sigma"),
+        positions=positions,
+        total=total,
+        sources=sources,
+        y_name=y if isinstance(y, str) else "y",
+    )
+
+
+def _check_choices(on: str, nan: str, weights: Any, sigma: Any) -> None:
+    if on not in _SPACES:
+        raise ValueError(f"on: unknown residual space {on!r}; choose from {', '.join(_SPACES)}")
+    if nan not in ("raise", "drop"):
+        raise ValueError(f"nan: must be 'raise' or 'drop', not {nan!r}")
+    if weights is not None and sigma is not None:
+        raise ValueError(
+            "weights and sigma: give one of them; weights multiply the loss, sigma divides the "
+            "residual"
+        )
+
+
+def _variable(table: Table, name: str, source: str) -> _Cells:
+    if not isinstance(source, str):
+        raise TypeError(f"columns: the entry for {name!r} must be a column name, not {source!r}")
+    label = f"column {source!r}" + (f" (variable {name})" if source != name else "")
+    return _Cells(label, to_float(table.raw(source, f"variable {name}: column"), label))
+
+
+def _cells(table: Table, value: Any, argument: str, total: int | None) -> _Cells:
+    """y, weights or sigma: a column name, an array, or (with ``total`` known) a scalar."""
+    if isinstance(value, str):
+        label = f"column {value!r} ({argument})"
+        return _Cells(label, to_float(table.raw(value, f"{argument}: column"), label))
+    array = as_array(value, argument)
+    if array.ndim == 0 and total is not None:
+        array = np.full(total, array)
+    if array.ndim != 1:
+        raise ValueError(f"{argument}: expected one value a row, got shape {array.shape}")
+    if total is not None and len(array) != total:
+        raise ValueError(f"{argument}: {len(array)} values for {total} rows")
+    return _Cells(argument, to_float(array, argument))
+
+
+def _check_lengths(cells: Mapping[str, _Cells], total: int) -> None:
+    for cell in cells.values():
+        if len(cell.values) != total:
+            raise ValueError(
+                f"{cell.label} has {len(cell.values)} rows, {cells['y'].label} has {total}; "
+                "all columns must have the same length"
+            )
+
+
+def _mask(table: Table, where: Any, total: int) -> np.ndarray:
+    if where is None:
+        return np.ones(total, dtype=bool)
+    if isinstance(where, str):
+        from .filters import evaluate_filter
+
+        return evaluate_filter(where, table, total)
+    mask = np.asarray(where)
+    if mask.dtype.kind != "b":
+        raise TypeError(
+            f"where: expected a boolean mask or a text such as 'flops < 1e21', got {mask.dtype}"
+        )
+    if mask.shape != (total,):
+        raise ValueError(f"where: mask of shape {mask.shape} for {total} rows")
+    return mask.copy()
+
+
+def _finite(cells: Mapping[str, _Cells], keep: np.ndarray, nan: str) -> np.ndarray:
+    """Name cells that are not finite, or drop their rows across all columns together."""
+    for cell in cells.values():
+        bad = keep & ~np.isfinite(cell.values)
+        if not bad.any():
+            continue
+        if nan == "raise":
+            count, first = int(bad.sum()), int(np.argmax(bad))
+            cells_are = "1 cell that is" if count == 1 else f"{count} cells that are"
+            raise ValueError(
+                f"{cell.label} has {cells_are} not finite (NaN or infinite), first at row "
+                f"{first}; clean the data, filter with where=, or pass nan='drop'"
+            )
+        keep = keep & ~bad
+    return keep
+
+
+def _check_weights(cells: Mapping[str, _Cells], keep: np.ndarray) -> np.ndarray:
+    """Refuse negative weights and sigma <= 0; rows of zero weight leave."""
+    if "sigma" in cells:
+        bad = keep & (cells["sigma"].values <= 0)
+        _refuse(cells["sigma"].label, bad, "not positive; sigma is a standard deviation")
+    if "weights" in cells:
+        weights = cells["weights"].values
+        _refuse(cells["weights"].label, keep & (weights < 0), "negative; weights must be >= 0")
+        if keep.any() and not weights[keep].any():
+            raise ValueError(f"{cells['weights'].label}: all weights are zero; nothing to fit")
+        keep = keep & (weights > 0)
+    return keep
+
+
+def _check_space(y: _Cells, keep: np.ndarray, on: str) -> None:
+    if on in _OUTSIDE:
+        outside, why = _OUTSIDE[on]
+        _refuse(y.label, keep & outside(y.values), f"{why}; filter them with where= or change on")
+
+
+def _refuse(label: str, bad: np.ndarray, why: str) -> None:
+    count = int(bad.sum())
+    if count:
+        cells_are = "1 value that is" if count == 1 else f"{count} values that are"
+        raise ValueError(f"{label} has {cells_are} {why} (first at row {int(np.argmax(bad))})")

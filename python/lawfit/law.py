@@ -1,0 +1,377 @@
+"""Laws: a formula, what its names are, and what is known about its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import LawError
+from .evaluate import evaluate
+from .expression import Array, Expression, parse
+from .grammar import closest
+from .info import Described, LawInfo
+from .latex import latex, latex_name
+from .layout import Layout, Parametrised
+from .parameter import Parameter, as_settings
+from .resolve import as_names, choose_variables
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["Law", "Parameter", "as_law"]
+
+
+class Law(Described, Parametrised):
+    """A formula with free parameters; frozen, comparable, picklable.
+
+    ``formula`` is a text such as ``"E + A/N**alpha + B/D**beta"``, or with the measured name in
+    front, ``"loss = E + A/N**alpha"``. The grammar has numbers, names, ``+ - * / **``, unary
+    minus, parentheses, ``pi``, and the functions ``exp log log10 log2 log1p expm1 sqrt abs sin
+    cos arctan tanh erf normcdf logistic gammaln logaddexp logsumexp min max`` (``log`` is
+    natural, ``normcdf`` the standard normal distribution function).
+
+    ``variables`` are the names that come from data columns; all other names are parameters, in
+    the order of their first appearance. Without it the law is undecided: ``fit`` decides by the
+    names of the columns, and until then ``variables`` and ``parameters`` raise ValueError.
+    ``parameters`` maps names to ``Parameter`` (bounds, starts, ties), or just lists them.
+    ``source`` says where the law comes from; ``info`` is an entry of the catalogue.
+
+    Raises LawError for a formula outside the grammar, ValueError for names that do not occur,
+    that are both variable and parameter, or whose settings contradict, and TypeError for
+    arguments of the wrong kind.
+
+    >>> law = Law("E + A/N**alpha", variables=["N"], parameters={"E": Parameter(positive=True)})
+    >>> law.parameters
+    ('E', 'A', 'alpha')
+    >>> law(N=[1.0, 4.0], E=1.5, A=2.0, alpha=0.5)
+    array([3.5, 2.5])
+    """
+
+    settings: Mapping[str, Parameter]
+    """The settings that were given, by name."""
+    info: LawInfo | None
+    """What the catalogue knows about the law; None for a law of the user's own."""
+    _source: str | None
+
+    def __init__(
+        self,
+        formula: str,
+        variables: Iterable[str] | None = None,
+        parameters: Mapping[str, Parameter] | Iterable[str] | None = None,
+        *,
+        source: str | None = None,
+        info: LawInfo | None = None,
+    ) -> None:
+        names = None if variables is None else as_names(variables, "variables")
+        self._set(parse(formula), names, as_settings(parameters), source, info)
+
+    def _set(
+        self,
+        expression: Expression,
+        variables: tuple[str, ...] | None,
+        settings: Mapping[str, Parameter],
+        source: str | None,
+        info: LawInfo | None,
+    ) -> None:
+        """Check that everything fits together and keep it; the only place that writes."""
+        for what, names in (("variables", variables or ()), ("parameters", settings)):
+            for name in names:
+                if name not in expression.names:
+                    raise ValueError(f"{what}: {name!r} does not occur in {expression.text!r}"
+                                     f"{closest(name, expression.names)}")
+        if both := [name for name in variables or () if name in settings]:
+            raise ValueError(f"{both[0]!r} is given both as a variable and as a parameter")
+        if variables is None and len(settings) == len(expression.names):
+            variables = ()
+        inside = tuple(name for name in expression.names if name not in (variables or ()))
+        if not inside:
+            raise LawError("this law has no parameter: nothing could be fitted", expression.text)
+        # In an undecided law even an empty setting says something: that the name is a parameter.
+        kept = [name for name in inside if name in settings
+                and (variables is None or settings[name] != Parameter())]
+        self.__dict__.update(
+            expression=expression,
+            settings=MappingProxyType({name: settings[name] for name in kept}),
+            info=info, _source=source,
+            _variables=None if variables is None else
+            tuple(name for name in expression.names if name in variables),
+            _layout=Layout(inside, settings),  # refuses ties and bounds that contradict
+        )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a Law is frozen; fix(), bound() and tie() return new laws")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Law is frozen")
+
+    # ---- what the law says ----
+
+    @property
+    def formula(self) -> str:
+        """The text as given.
+
+        >>> Law("loss = a*x", variables=["x"]).formula
+        'loss = a*x'
+        """
+        return self.expression.text
+
+    @property
+    def target(self) -> str | None:
+        """The measured name: left of ``=``, or the catalogue's; None when neither says.
+
+        >>> Law("loss = a*x", variables=["x"]).target
+        'loss'
+        """
+        return self.expression.target or (self.info.target or None if self.info else None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name right of ``=``, in order of first appearance.
+
+        >>> Law("E + A/N**alpha").names
+        ('E', 'A', 'N', 'alpha')
+        """
+        return self.expression.names
+
+    @property
+    def decided(self) -> bool:
+        """Whether it is known which names are variables.
+
+        >>> Law("E + A/N**alpha").decided
+        False
+        """
+        return self._variables is not None
+
+    @property
+    def source(self) -> str | None:
+        """Where the law comes from, if known.
+
+        >>> Law("k*x", variables=["x"], source="Hooke 1678").source
+        'Hooke 1678'
+        """
+        return self._source or (self.info.source or None if self.info else None)
+
+    def latex(self) -> str:
+        r"""The formula as LaTeX mathematics, without ``$``.
+
+        >>> print(Law("E + A/N**alpha").latex())
+        E + \frac{A}{N^{\alpha}}
+        """
+        text = latex(self.expression)
+        if self.expression.target is None and self.target is not None:
+            text = f"{latex_name(self.target)} = {text}"
+        return text
+
+    def __call__(self, /, **values: ArrayLike) -> float | Array:
+        """Evaluate: every variable and parameter by name, numbers or arrays that broadcast.
+
+        Fixed parameters and followers of a tie may be left out. Returns a float when every
+        value is a number, otherwise a float64 array of the broadcast shape; NaN or an infinity
+        where the formula has no finite value. Raises TypeError for missing or unknown names and
+        values that are not real numbers, ValueError for shapes that do not broadcast and values
+        that contradict a fixed parameter or a tie.
+
+        >>> Law("a*x**b", variables=["x"])(x=[1.0, 2.0], a=3.0, b=2.0)
+        array([ 3., 12.])
+        """
+        return evaluate(self.expression, self._layout, values)
+
+    # ---- new laws ----
+
+    def tie(self, first: str, *others: str) -> Law:
+        """A law in which these parameters are one number, under the name of the first.
+
+        Bounds are intersected. Raises ValueError for names that are not parameters, bounds
+        without a common interval, and a fixed parameter among ``others``.
+
+        >>> Law("A/N**alpha + B/D**beta", variables=["N", "D"]).tie("alpha", "beta").free
+        ('A', 'alpha', 'B')
+        """
+        if not others:
+            raise TypeError("tie() takes at least two parameters")
+        law = self
+        for other in others:
+            leader, follower = (law._leader(name, "tie") for name in (first, other))
+            if leader != follower:
+                if law._layout.settings[follower].fixed is not None:
+                    raise ValueError(f"tie: {other!r} is fixed; name it first, or fix after tying")
+                law = law._changed(follower, tied=leader)
+        return law
+
+    def fix(self, /, **values: float | None) -> Law:
+        """A law with parameters held at values; None sets a parameter free again.
+
+        Fixing a tied parameter fixes those it is tied to. Raises ValueError for names that are
+        not parameters and values outside the bounds, TypeError for values that are not numbers.
+
+        >>> Law("E + A/N**alpha", variables=["N"]).fix(E=1.69).free
+        ('A', 'alpha')
+        """
+        law = self
+        for name, value in values.items():
+            law = law._changed(law._leader(name, "fix"), fixed=value)
+        return law
+
+    def bound(self, /, **bounds: tuple[float | None, float | None] | None) -> Law:
+        """A law with closed bounds: ``alpha=(0, 2)``; None or an infinity for an open end.
+
+        ``alpha=None`` takes both bounds away. Raises ValueError for names that are not
+        parameters and for bounds that contradict each other, a start or a fixed value.
+
+        >>> Law("A/N**alpha", variables=["N"]).bound(A=(0, None), alpha=(0, 2)).bounds()
+        (array([0., 0.]), array([inf,  2.]))
+        """
+        law = self
+        for name, pair in bounds.items():
+            law._leader(name, "bound")
+            try:
+                low, high = (None, None) if pair is None else pair
+            except (TypeError, ValueError):
+                raise TypeError(f"bound: {name} takes a pair (low, high) or None") from None
+            law = law._changed(name, positive=False, low=low, high=high)
+        return law
+
+    def resolve(
+        self, columns: Iterable[str], named: Iterable[str] = (), mapped: Iterable[str] = ()
+    ) -> Law:
+        """Decide which names are variables, given a table.
+
+        ``columns`` are the table's column names, ``named`` the names given in ``parameters=``
+        or ``starts=`` of the fit, ``mapped`` the keys of its ``columns=``. A decided law is
+        returned as it is. Otherwise the variables are ``mapped``, or without ``mapped`` the
+        names that match a column and are not named as parameters. Raises ValueError for a name
+        that could be either, for keys that do not occur, and when no name is a column.
+
+        >>> Law("E + A/N**alpha").resolve(["N", "loss"]).variables
+        ('N',)
+        """
+        chosen = choose_variables(self, columns, named, mapped)
+        if self._variables is not None:
+            return self
+        return self._with(variables=chosen)
+
+    def declare(self, parameters: Mapping[str, Parameter] | Iterable[str] | None) -> Law:
+        """A law with these settings in place of those it has for the same parameters.
+
+        Raises what ``Law(parameters=...)`` raises.
+
+        >>> law = Law("A/N**alpha", variables=["N"]).bound(A=(0, 1))
+        >>> law.declare({"A": Parameter(low=3)}).bounds()[0]
+        array([  3., -inf])
+        """
+        return self._with(settings={**self.settings, **as_settings(parameters)})
+
+    def _with(
+        self, variables: tuple[str, ...] | None = None,
+        settings: Mapping[str, Parameter] | None = None,
+    ) -> Law:
+        law = object.__new__(Law)
+        law._set(
+            self.expression, self._variables if variables is None else variables,
+            self.settings if settings is None else settings, self._source, self.info,
+        )
+        return law
+
+    def _leader(self, name: str, method: str) -> str:
+        """The parameter that speaks for a name: itself, or the one it is tied to."""
+        if name in (self._variables or ()):
+            raise ValueError(f"{method}: {name!r} is a variable of this law, not a parameter")
+        if name not in self._layout.leader:
+            names = self._layout.names
+            raise ValueError(f"{method}: {name!r} is not a parameter of this law"
+                             f"{closest(name, names)}; it has {', '.join(names)}")
+        return self._layout.leader[name]
+
+    def _changed(self, name: str, **changes: Any) -> Law:
+        """This law with some fields of one parameter's settings changed."""
+        try:
+            setting = replace(self.settings.get(name, Parameter()), **changes)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error}") from None
+        return self._with(settings={**self.settings, name: setting})
+
+    # ---- plain data ----
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data (texts, numbers, lists, dicts), for ``from_dict``.
+
+        >>> Law.from_dict(Law("a*x", variables=["x"]).to_dict()) == Law("a*x", variables=["x"])
+        True
+        """
+        return {
+            "formula": self.formula,
+            "variables": None if self._variables is None else list(self._variables),
+            "parameters": {name: asdict(given) for name, given in self.settings.items()},
+            "source": self._source,
+            "info": None if self.info is None else self.info.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Law:
+        """The law that ``to_dict`` wrote. Raises what ``Law`` raises, and KeyError.
+
+        >>> Law.from_dict({"formula": "a*x", "variables": ["x"]}).parameters
+        ('a',)
+        """
+        given = {name: Parameter(**p) for name, p in data.get("parameters", {}).items()}
+        info = data.get("info")
+        return cls(
+            data["formula"], data["variables"], given,
+            source=data.get("source"), info=None if info is None else LawInfo.from_dict(info),
+        )
+
+    def __repr__(self) -> str:
+        parts = [repr(self.formula)]
+        if self._variables is not None:
+            parts.append(f"variables={self._variables!r}")
+        if self.info is not None:
+            layout = self._layout
+            told = [f"{name} = {value:g}" for name, value in layout.fixed.items()]
+            told += [f"{n} = {leader}" for n, leader in layout.leader.items() if n != leader]
+            return f"<Law {self.info.id}: {'; '.join((self.formula, *told))}>"
+        if self.settings:
+            parts.append(f"parameters={dict(self.settings)!r}")
+        return f"Law({', '.join(parts)})"
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.formula, self._variables, tuple(self.settings.items()), self._source,
+                self.info)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Law) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.formula, self._variables, dict(self.settings), self._source,
+                          self.info)
+
+
+def as_law(
+    law: Law | str, parameters: Mapping[str, Parameter] | Iterable[str] | None = None
+) -> Law:
+    """A law from a Law, the id of a catalogue law, or a formula text.
+
+    ``parameters`` are declared on top of what the law says about them. Raises TypeError for
+    anything else, LawError for a bad formula, and what ``Law.declare`` raises.
+
+    >>> as_law("chinchilla").formula
+    'E + A/N**alpha + B/D**beta'
+    """
+    from .catalogue import laws  # the catalogue is made of laws
+
+    if isinstance(law, str):
+        word = law.strip()
+        # Only a single word can be an id, so that other texts need not read the catalogue.
+        law = laws[word] if word.isidentifier() and word in laws else Law(law)
+    if not isinstance(law, Law):
+        raise TypeError(f"a law is a Law, a formula or a catalogue id, not {type(law).__name__}")
+    return law if parameters is None else law.declare(parameters)
+
+
+def _rebuild(formula: str, variables: Any, settings: Any, source: Any, info: Any) -> Law:
+    """Unpickle a law; parsing again keeps pickles small and checked."""
+    return Law(formula, variables, settings, source=source, info=info)

@@ -1,0 +1,308 @@
+"""The result of one fit: numbers by name, how sure they are, and what can be asked of them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import status as _status
+from .errors import FitWarning
+from .losses import Loss
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .bootstrap import Bootstrap
+    from .data import Rows
+    from .decide import Allocation
+    from .derive import Derived
+    from .law import Law
+
+__all__ = ["Fit", "Prediction", "Starts"]
+
+COVARIANCES = ("jacobian", "hessian", "sandwich")
+
+
+class Prediction(NamedTuple):
+    """Predicted values with an interval: three arrays (or floats) of the inputs' shape.
+
+    >>> Prediction(2.0, 1.9, 2.1).high
+    2.1
+    """
+
+    value: Any
+    low: Any
+    high: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Every start of a fit: where it ended, how well, and why it stopped.
+
+    ``params`` maps parameter name -> array over starts in the order given, ``objective`` and
+    ``status`` (names) are arrays of the same length. ``np.argmin(starts.objective)`` is the
+    best one.
+
+    >>> import lawfit as lf
+    >>> data = {"x": [1.0, 2.0, 3.0, 4.0], "y": [2.1, 5.6, 10.5, 15.9]}
+    >>> starts = lf.fit("y = a*x**b", data, starts={"a": 1, "b": [1, 2]}, keep_starts=True).starts
+    >>> starts.params["b"].round(4), starts.status.tolist()
+    (array([1.4802, 1.4802]), ['converged', 'converged'])
+    """
+
+    params: dict[str, np.ndarray]
+    objective: np.ndarray
+    status: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.objective)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """One law fitted to one table.
+
+    ``params`` and ``stderr`` map parameter name -> float (units: the data's). ``objective`` is
+    the weighted sum over rows of the pointwise loss. ``residuals`` (observed - fitted in the
+    residual space ``on``, before division by sigma) and ``fitted`` (in units of y) have one
+    value for each row used; ``rows.positions`` are those rows' places in the table given.
+    ``status`` is one of a closed list and ``message`` its sentence. ``starts`` is None unless
+    ``keep_starts=True`` was passed. ``print(fit)`` shows a rounded table and a verdict.
+
+    >>> import lawfit as lf
+    >>> print(lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1.1, 2.9, 5.2, 6.8]}))
+    y = a + b*x
+    4 rows, residuals on linear, loss squared
+    <BLANKLINE>
+    parameter  value  stderr
+    a           1.09   0.169
+    b           1.94  0.0906
+    <BLANKLINE>
+    R2 0.9957 and RMSE 0.143 on linear residuals
+    objective 0.041, 1 start, 100 % in the best basin
+    Converged: the law is linear in its parameters, so one start is enough.
+    """
+
+    law: Law
+    rows: Rows
+    on: str
+    loss: Loss
+    params: dict[str, float]
+    stderr: dict[str, float]
+    stderr_note: str
+    objective: float
+    residuals: np.ndarray
+    fitted: np.ndarray
+    status: str
+    diagnostics: dict[str, Any]
+    absolute_sigma: bool = False
+    starts: Starts | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The parameters as an array, in the order of ``law.parameters``."""
+        return np.array([self.params[name] for name in self.law.parameters])
+
+    @property
+    def message(self) -> str:
+        """One sentence: what the status means and what to do next."""
+        return _status.sentence_of(self.status)
+
+    @property
+    def converged(self) -> bool:
+        """Whether an optimum was found (possibly on a bound)."""
+        return self.status in _status.GOOD
+
+    @property
+    def r2(self) -> float:
+        """Share of the weighted variance explained, in the residual space (NaN: none to explain).
+        """
+        return goodness(self)[0]
+
+    @property
+    def rmse(self) -> float:
+        """Root of the weighted mean squared residual, in the residual space."""
+        return goodness(self)[1]
+
+    def covariance(
+        self, kind: str | None = None, *, absolute_sigma: bool | None = None
+    ) -> np.ndarray:
+        """Covariance of the parameters, an array over ``law.parameters`` squared.
+
+        ``kind``: ``"jacobian"`` is s**2 (J'WJ)^-1 with s**2 on n - p (default for squared
+        loss), ``"hessian"`` uses the objective's full second derivatives, ``"sandwich"`` is
+        n/(n - p) H^-1 (sum of gradient outer products) H^-1 (default for other losses). With
+        ``sigma`` given the scale is still estimated unless ``absolute_sigma`` is true (default:
+        what ``lf.fit`` was told). Fixed parameters and those on an active bound count as known:
+        their rows are 0. Where it is undefined the entries are NaN and one FitWarning says why.
+        Raises ValueError for an unknown kind.
+
+        >>> import lawfit as lf
+        >>> lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}).covariance().round(4)
+        array([[ 0.105, -0.045],
+               [-0.045,  0.03 ]])
+        """
+        from .covariance import full_covariance
+
+        absolute = self.absolute_sigma if absolute_sigma is None else bool(absolute_sigma)
+        matrix, note = full_covariance(self, kind or default_kind(self.loss), absolute)
+        if note:
+            warnings.warn(note, FitWarning, stacklevel=2)
+        return matrix
+
+    def predict(
+        self, data: Any = None, *, level: float | None = None, kind: str = "mean",
+        **variables: Any,
+    ) -> Any:
+        """The law at new points, in units of y.
+
+        Points come as keywords (arrays broadcast), or as a table whose columns bear the names
+        of the fitted data or of the law's variables. Without ``level`` an array of values (a
+        float for scalars); with it a ``Prediction`` (value, low, high) by the delta method in
+        the residual space with Student's t on n - p: of the mean, or with ``kind="new"`` of one
+        new run, adding the residual variance. Raises ValueError for missing variables.
+
+        >>> import lawfit as lf
+        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
+        >>> line.predict(x=[4, 5]).round(3)
+        array([10. , 12.3])
+        >>> [round(number, 3) for number in line.predict(x=4, level=0.9)]
+        [10.0, 8.615, 11.385]
+        """
+        from .predict import predict
+
+        return predict(self, data, level, kind, variables)
+
+    def derive(self, expression: str, **variables: Any) -> Derived:
+        """Any expression of the parameters, such as ``"beta/(alpha+beta)"``, with its error.
+
+        The grammar is the one of laws; names that are not parameters are given as keywords.
+        The result has ``value``, ``stderr`` (delta method) and ``interval(level)``. Raises
+        LawError for text outside the grammar, ValueError for unknown names.
+
+        >>> import lawfit as lf
+        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
+        >>> zero = line.derive("-a/b")
+        >>> round(zero.value, 4), round(zero.stderr, 4)
+        (-0.3478, 0.1626)
+        """
+        from .derive import derive
+
+        return derive(self, expression, variables)
+
+    def bootstrap(
+        self, n: int | None = None, method: str = "pairs", *, weights: Any = None, seed: int = 0,
+        threads: int | None = None,
+    ) -> Bootstrap:
+        """Refit resampled rows, each started from this fit.
+
+        ``method="pairs"`` draws ``n`` (default 1,000) resamples of the rows. ``weights``
+        (replicates x rows, counts or any non-negative numbers; rows used or rows of the table
+        given) takes your own instead, multiplied with the fit's weights; then ``n`` is not
+        given. The same ``seed`` gives the same bits. One FitWarning counts replicates that
+        failed. Raises ValueError for bad arguments.
+
+        >>> import lawfit as lf
+        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
+        >>> line.bootstrap(weights=[[1, 1, 1, 1], [2, 0, 1, 1]]).params["b"].round(3)
+        array([2.3  , 2.259])
+        """
+        from .bootstrap import bootstrap
+
+        return bootstrap(self, n, method, weights, seed, threads)
+
+    def allocate(
+        self, compute: Any, *, level: float | None = None, size: str | None = None,
+        tokens: str | None = None, cost: float = 6.0,
+    ) -> Allocation:
+        """The best model size and tokens for a compute budget, by this law.
+
+        Needs a law of the form ``E + A/N**alpha + B/D**beta``, however written; see
+        ``lawfit.decide.allocate`` for the arguments and an example.
+        """
+        from .decide import allocate
+
+        return allocate(self, compute, level=level, size=size, tokens=tokens, cost=cost)
+
+    def plot(self, along: str | None = None, *, ax: Any = None, level: float | None = 0.95) -> Any:
+        """Data, fit and its band along one variable; returns the matplotlib axes.
+
+        Needs matplotlib (``pip install 'lawfit[plot]'``); see ``lawfit.plot.plot``.
+        """
+        from .plot import plot
+
+        return plot(self, along, ax=ax, level=level)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A summary as plain Python data (numbers, texts, lists, dicts).
+
+        >>> import lawfit as lf
+        >>> lf.fit("y = a*x", {"x": [1, 2], "y": [2, 4]}).to_dict()["status"]
+        'converged'
+        """
+        from .report import summary
+
+        return summary(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit and the columns it used as JSON; ``lf.load`` gives the same bits back."""
+        from .archive import save
+
+        save(self, path)
+
+    def __str__(self) -> str:
+        from .report import text
+
+        return text(self)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value:.6g}" for name, value in self.params.items())
+        return f"Fit({shown}; {self.status}, objective={self.objective:.6g})"
+
+
+def default_kind(loss: Loss) -> str:
+    """The covariance a loss gets by default: J'WJ is only meant for least squares."""
+    return "jacobian" if loss.name == "squared" else "sandwich"
+
+
+def goodness(fit: Fit) -> tuple[float, float, float]:
+    """R2 and RMSE in the residual space, and RMSE in units of y; all weighted like the fit."""
+    rows = fit.rows
+    weight = np.ones(len(rows)) if rows.weights is None else rows.weights
+    if rows.sigma is not None:
+        weight = weight / rows.sigma**2
+    total = weight.sum()
+    if not total > 0:
+        return np.nan, np.nan, np.nan
+    squares = float(weight @ fit.residuals**2)
+    raw = float(weight @ (rows.y - fit.fitted) ** 2)
+    if fit.on == "relative":  # the residual (y - m)/y is a linear one of weight 1/y**2
+        target, share = rows.y, weight / rows.y**2
+    else:
+        target, share = to_space(rows.y, fit.on), weight
+    centre = share @ target / share.sum()
+    spread = float(share @ (target - centre) ** 2)
+    r2 = 1 - squares / spread if spread > 0 else np.nan
+    return r2, float(np.sqrt(squares / total)), float(np.sqrt(raw / total))
+
+
+def to_space(values: np.ndarray, on: str) -> np.ndarray:
+    """Values in units of y, taken to the residual space (relative stays as it is)."""
+    if on == "log":
+        return np.log(values)
+    if on == "logit":
+        return np.log(values / (1 - values))
+    return np.asarray(values)
+
+
+def from_space(values: np.ndarray, on: str) -> np.ndarray:
+    """The inverse of ``to_space``."""
+    if on == "log":
+        return np.exp(values)
+    if on == "logit":
+        return 1 / (1 + np.exp(-values))
+    return np.asarray(values)

@@ -1,0 +1,172 @@
+"""``lawfit fit``: laws fitted to a table file, the answers as JSON or tables."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .bootstrap import Bootstrap
+from .cli import FAILED, OK
+from .errors import FitWarning
+from .files import CsvTable, read_table
+from .fit import fit as fit_law
+from .law import Law, as_law
+from .losses import as_loss
+from .output import (
+    ALLOCATION,
+    allocation_table,
+    bootstrap_table,
+    derived_table,
+    print_json,
+    wants_json,
+)
+from .report import summary
+from .result import Fit
+
+__all__ = ["fit"]
+
+
+def fit(arguments: argparse.Namespace) -> int:
+    """``lawfit fit``: fit each law, print the answers."""
+    if len(arguments.law) > 1 and (arguments.save or arguments.plot):
+        raise ValueError("--save and --plot take one law; give --law once")
+    data = read_table(arguments.table)
+    answers, texts, failed = [], [], False
+    for formula in arguments.law:
+        answer, text = _fit_one(arguments, formula, data)
+        failed = failed or not answer["converged"]
+        answers.append(answer)
+        texts.append(text)
+    if wants_json(arguments):
+        print_json({"fits": answers})
+    else:
+        print("\n\n".join(texts))
+    return FAILED if failed else OK
+
+
+def _fit_one(
+    arguments: argparse.Namespace, formula: str, data: Any
+) -> tuple[dict[str, Any], str]:
+    """One law: its answers as plain data and as text."""
+    columns = dict(_pair(item, "--column") for item in arguments.column)
+    law = _settled(as_law(formula), arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # the verdict and the counts say it
+        result = _fit_rows(arguments, law, columns, data)
+        boot = None
+        if arguments.bootstrap and np.isfinite(result.values).all():
+            boot = result.bootstrap(
+                arguments.bootstrap, seed=arguments.seed, threads=arguments.threads
+            )
+        answer, text = _answers(arguments, result, boot)
+    if arguments.save:
+        result.save(arguments.save)
+    if arguments.plot:
+        figure = result.plot(level=arguments.level).figure
+        figure.savefig(arguments.plot, dpi=150)
+    return answer, text
+
+
+def _fit_rows(
+    arguments: argparse.Namespace, law: Law, columns: dict[str, str], data: Any
+) -> Fit:
+    try:
+        return fit_law(
+            law, data, arguments.y, columns=columns or None, weights=arguments.weights,
+            sigma=arguments.sigma, on=arguments.on, loss=as_loss(arguments.loss),
+            starts="auto" if arguments.starts is None else arguments.starts,
+            where=arguments.where, threads=arguments.threads, seed=arguments.seed,
+            progress=arguments.progress, nan=arguments.nan,
+            max_seconds=arguments.max_seconds, precise=arguments.precise,
+        )
+    except (ValueError, TypeError) as error:
+        row = re.search(r"\brow (\d+)", str(error))
+        if row is None or not isinstance(data, CsvTable) or int(row[1]) >= len(data.lines):
+            raise
+        line = data.lines[int(row[1])]
+        raise ValueError(f"{error} [{arguments.table}, line {line}]") from None
+
+
+def _settled(law: Law, arguments: argparse.Namespace) -> Law:
+    """The law with --tie, --bound and --fix."""
+    for item in arguments.tie:
+        law = law.tie(*_pair(item, "--tie"))
+    for item in arguments.bound:
+        name, text = _pair(item, "--bound")
+        low, colon, high = text.partition(":")
+        if not colon:
+            raise ValueError(f"--bound {item}: write NAME=LOW:HIGH")
+        law = law.bound(**{name: (_end(low, item), _end(high, item))})
+    for item in arguments.fix:
+        name, text = _pair(item, "--fix")
+        law = law.fix(**{name: _real(text, item)})
+    return law
+
+
+def _pair(item: str, option: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ValueError(f"{option} {item}: write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _end(text: str, item: str) -> float | None:
+    """One end of --bound; left empty it is open."""
+    return _real(text, item) if text.strip() else None
+
+
+def _real(text: str, item: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} in {item!r} is not a number") from None
+
+
+def _answers(
+    arguments: argparse.Namespace, result: Fit, boot: Bootstrap | None
+) -> tuple[dict[str, Any], str]:
+    """Everything asked of one fit, as plain data and as text."""
+    answer, parts = summary(result), [str(result)]
+    level, method = arguments.level, arguments.interval
+    if boot is not None:
+        answer["bootstrap"] = {"replicates": boot.replicates, "failed": boot.failed}
+        if boot.replicates - boot.failed < 2:  # nothing to summarise; the delta method answers
+            parts.append(f"bootstrap: {boot.failed:,} of {boot.replicates:,} resamples failed")
+            boot = None
+    if boot is not None:
+        answer["bootstrap"] |= {
+            "level": level, "method": method, "stderr": boot.stderr(),
+            "interval": boot.interval(level, method),
+        }
+        parts.append(bootstrap_table(boot, level, method))
+    derived = [_derived(arguments, result, boot, text) for text in arguments.derive]
+    if derived:
+        answer["derived"] = derived
+        parts.append(derived_table(derived, level))
+    if arguments.allocate and np.isfinite(result.values).all():
+        best = (
+            result.allocate(arguments.allocate, level=level) if boot is None
+            else boot.allocate(arguments.allocate, level=level, method=method)
+        )
+        answer["allocation"] = {
+            name: getattr(best, name) for name in ("compute", *ALLOCATION, "level", "intervals")
+        }
+        parts.append(allocation_table(best))
+    return answer, "\n\n".join(parts)
+
+
+def _derived(
+    arguments: argparse.Namespace, result: Fit, boot: Bootstrap | None, text: str
+) -> dict[str, Any]:
+    """One --derive: from the replicates where there are any, else by the delta method."""
+    if boot is None:
+        delta = result.derive(text)
+        return {"expression": text, "value": delta.value, "stderr": delta.stderr,
+                "interval": delta.interval(arguments.level)}  # fmt: skip
+    drawn = boot.derive(text)
+    return {"expression": text, "value": drawn.value, "stderr": drawn.stderr,
+            "interval": drawn.interval(arguments.level, arguments.interval)}  # fmt: skip

@@ -1,0 +1,35 @@
+"""Small made-up tables with known truth, shared by the tests of the Python side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+EXPECTED = Path(__file__).parent / "expected"
+
+TWO_TERMS = "loss = E + A/N**alpha + B/D**beta"
+TRUTH = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2000.0, "beta": 0.37}
+
+
+def two_term_table(noise: float = 0.0, seed: int = 0) -> dict[str, np.ndarray]:
+    """40 runs on a grid of 8 sizes x 5 token counts; noise is a relative standard deviation."""
+    N, D = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e10, 8),
+                                                 np.geomspace(1e9, 3e11, 5)))
+    loss = 1.8 + 480.0 / N**0.35 + 2000.0 / D**0.37
+    scatter = np.random.default_rng(seed).normal(size=len(N))
+    return {"N": N, "D": D, "loss": loss * np.exp(noise * scatter), "flops": 6 * N * D,
+            "diverged": np.arange(len(N)) % 10 == 3}
+
+
+def line_table() -> dict[str, np.ndarray]:
+    """Seven points near y = 1 + 2 x."""
+    x = np.arange(7.0)
+    return {"x": x, "y": 1 + 2 * x + np.array([0.1, -0.2, 0.15, 0.0, -0.1, 0.2, -0.15])}
+
+
+def check_expected(name: str, text: str) -> None:
+    """Compare with the reference file of that name, and say how to renew it."""
+    reference = EXPECTED / name
+    assert reference.exists(), f"{reference} is missing; its text would be:\n{text}"
+    assert text.rstrip("\n") == reference.read_text(encoding="utf-8").rstrip("\n")

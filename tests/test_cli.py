@@ -1,0 +1,279 @@
+"""The shell: answers, exit codes, and messages that say what to do."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from samples import TWO_TERMS, check_expected, line_table, two_term_table
+
+import lawfit as lf
+from lawfit.cli import main
+
+
+def write(path, table):
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(table)
+        writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    return str(path)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    table = two_term_table(0.005)
+    renamed = {"params": table["N"], "tokens": table["D"], "loss": table["loss"],
+               "flops": table["flops"], "diverged": table["diverged"]}  # fmt: skip
+    return write(tmp_path / "runs.csv", renamed)
+
+
+@pytest.fixture
+def line(tmp_path):
+    return write(tmp_path / "line.csv", line_table())
+
+
+COLUMNS = ["--column", "N=params", "--column", "D=tokens"]
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_fit_gives_json_when_piped_and_equals_the_api(run, runs):
+    code, out, err = run(
+        "fit", runs, "--law", TWO_TERMS, *COLUMNS, "--on", "log", "--loss", "huber:1e-3",
+        "--where", "flops < 1e21 and not diverged", "--bootstrap", 50, "--level", 0.9,
+        "--derive", "beta/(alpha+beta)", "--allocate", "1e23",
+    )  # fmt: skip
+    assert code == 0 and err == ""
+    (answer,) = json.loads(out)["fits"]
+    fit = lf.fit(
+        TWO_TERMS, two_term_table(0.005), on="log", loss=lf.Huber(1e-3),
+        where="flops < 1e21 and not diverged",
+    )
+    boot = fit.bootstrap(50)
+    assert answer["params"] == fit.params and answer["stderr"] == fit.stderr
+    assert answer["status"] == "converged" and answer["rows"] == len(fit.rows)
+    assert answer["bootstrap"]["stderr"] == boot.stderr()
+    assert answer["bootstrap"]["interval"]["E"] == list(boot.interval(0.9)["E"])
+    assert answer["bootstrap"]["failed"] == 0
+    (derived,) = answer["derived"]
+    exponent = boot.derive("beta/(alpha+beta)")
+    assert derived["value"] == exponent.value
+    assert derived["interval"] == list(exponent.interval(0.9))
+    best = boot.allocate(1e23, level=0.9)
+    assert answer["allocation"]["N"] == best.N
+    assert answer["allocation"]["intervals"]["loss"] == list(best.intervals["loss"])
+
+
+def test_fit_gives_tables_on_request(run, line):
+    code, out, err = run("fit", line, "--law", "y = a + b*x", "--derive", "a/b", "--table")
+    assert code == 0 and err == ""
+    check_expected("cli_fit.txt", out)
+
+
+def test_tables_on_a_terminal_and_json_on_request(run, line, monkeypatch):
+    arguments = ["fit", line, "--law", "y = a + b*x"]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert run(*arguments)[1].startswith("y = a + b*x\n7 rows")
+    assert json.loads(run(*arguments, "--json")[1])["fits"][0]["rows"] == 7
+
+
+def test_bootstrap_and_allocation_tables(run, runs):
+    code, out, _ = run("fit", runs, "--law", TWO_TERMS, *COLUMNS, "--bootstrap", 200,
+                       "--allocate", 1e23, "--derive", "alpha/beta", "--table")  # fmt: skip
+    assert code == 0
+    assert "bootstrap: 200 pairs resamples, 0 failed, percentile\n" in out
+    assert re.search(r"^parameter +stderr +95 % low +high$", out, re.M)
+    assert re.search(r"^derived +value +stderr +95 % low +high$", out, re.M)
+    assert re.search(r"^alpha/beta( +[\d.]+){4}$", out, re.M)
+    assert "\n\nfor 1e+23 FLOP\n" in out
+    assert re.search(r"^tokens per parameter( +[\d.e+]+){3}$", out, re.M)
+
+
+def test_several_laws(run, line):
+    code, out, _ = run("fit", line, "--law", "y = a + b*x", "--law", "y = a + b*x**2")
+    assert code == 0
+    assert [fit["law"] for fit in json.loads(out)["fits"]] == ["y = a + b*x", "y = a + b*x**2"]
+
+
+def test_settings_of_parameters(run, line):
+    code, out, _ = run(
+        "fit", line, "--law", "y = a + b*x + c*x**2 + d*x", "--fix", "d=0.5", "--bound", "b=:1.2",
+        "--tie", "a=c",
+    )  # fmt: skip
+    (answer,) = json.loads(out)["fits"]
+    assert code == 0
+    assert answer["params"]["d"] == 0.5 and answer["params"]["b"] == 1.2
+    assert answer["params"]["a"] == answer["params"]["c"]
+    assert answer["diagnostics"]["active_bounds"] == {"b": "upper"}
+    assert answer["stderr"]["b"] is None  # JSON has no NaN
+
+
+def test_weights_starts_and_limits(run, tmp_path):
+    path = write(tmp_path / "w.csv", {**line_table(), "w": np.arange(7.0)})
+    code, out, _ = run("fit", path, "--law", "y = a + b*x", "--weights", "w", "--starts", 3,
+                       "--seed", 5, "--threads", 1, "--max-seconds", 60, "--precise")  # fmt: skip
+    (answer,) = json.loads(out)["fits"]
+    assert code == 0 and answer["rows"] == 6 and answer["diagnostics"]["n_starts"] == 3
+    code, out, err = run("fit", path, "--law", "y = a + b*x", "--sigma", "w")
+    assert code == 2 and "column 'w' (sigma) has 1 value that is not positive" in err
+    assert "line 2]" in err
+
+
+def test_failed_fits_exit_with_1(run, line):
+    code, out, _ = run("fit", line, "--law", "y = a + b + c*x", "--bootstrap", 20)
+    assert code == 1
+    assert json.loads(out)["fits"][0]["status"] == "not_identified"
+    code, out, _ = run("fit", line, "--law", "y = a + b + c*x", "--law", "y = a + b*x", "--table")
+    assert code == 1 and "NOT RELIABLE, not_identified" in out and "Converged" in out
+
+
+def test_a_fit_without_rows_enough_still_answers(run, tmp_path):
+    path = write(tmp_path / "one.csv", {"x": np.array([1.0]), "y": np.array([2.0])})
+    code, out, err = run("fit", path, "--law", "y = a + b*x", "--bootstrap", 20, "--derive", "a/b")
+    assert code == 1 and err == ""
+    assert json.loads(out)["fits"][0]["params"] == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--law", "y = a + b^x"], "write **"),
+    (["--law", "y = a + b*z"], "no name of the law"),
+    (["--law", "y = a + b*x", "--y", "loss"], "y: column 'loss' is not in the data"),
+    (["--law", "y = a + b*x", "--column", "x"], "--column x: write NAME=VALUE"),
+    (["--law", "y = a + b*x", "--where", "x <"], "cannot read this filter"),
+    (["--law", "y = a + b*x", "--where", "q < 1"], "unknown column 'q'"),
+    (["--law", "y = a + b*x", "--loss", "huber:x"], "'x' in 'huber:x' is not a number"),
+    (["--law", "y = a + b*x", "--fix", "a=x"], "'x' in 'a=x' is not a number"),
+    (["--law", "y = a + b*x", "--fix", "q=1"], "'q'"),
+    (["--law", "y = a + b*x", "--bound", "a=1"], "write NAME=LOW:HIGH"),
+    (["--law", "y = a + b*x", "--starts", "-3"], "starts: must be at least 1"),
+    (["--law", "y = a + b*x", "--derive", "a/q"], "'q' is not a parameter"),
+    (["--law", "y = a + b*x", "--allocate", "1e20"], "allocate: "),
+    (["--law", "y = a + b*x", "--level", "95"], "level: must lie between 0 and 1"),
+    (["--law", "a", "--law", "b", "--save", "x.json"], "--save and --plot take one law"),
+], ids=str)  # fmt: skip
+def test_wrong_calls_exit_with_2_and_one_message(run, line, arguments, message):
+    code, out, err = run("fit", line, *arguments, "--derive", "a")
+    assert code == 2 and out == ""
+    assert err.startswith("lawfit: error: ") and message in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["fit"], ["fit", "runs.csv"], ["nonsense"],
+                                       ["fit", "a.csv", "--law", "a", "--on", "logs"]])  # fmt: skip
+def test_usage_errors(run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2 and out == "" and err.startswith("usage: lawfit")
+
+
+def test_help(run):
+    code, out, _ = run("--help")
+    assert code == 0 and all(word in out for word in ("fit", "laws", "info", "demo"))
+    assert run("fit", "--help")[0] == 0
+
+
+def test_errors_name_the_line_of_the_file(run, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("# a comment\nx,y\n0,1\n1,oops\n2,5\n", encoding="utf-8")
+    code, _, err = run("fit", path, "--law", "y = a + b*x")
+    assert code == 2
+    assert f"holds 'oops' at row 1, which is not a number; convert the column or filter the row " \
+           f"out first [{path}, line 4]" in err  # fmt: skip
+    path.write_text("x,y\n0,1\n\n1,\n2,5\n", encoding="utf-8")
+    assert "first at row 1;" in (err := run("fit", path, "--law", "y = a + b*x")[2])
+    assert f"[{path}, line 4]" in err
+    path.write_text("x,y\n0,1\n1\n", encoding="utf-8")
+    assert f"{path}, line 3: 1 cells, the header has 2" in run("fit", path, "--law", "a*x")[2]
+    assert "No such file" in run("fit", tmp_path / "none.csv", "--law", "a*x")[2]
+
+
+def test_save_and_plot(run, line, tmp_path):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    code, _, err = run("fit", line, "--law", "y = a + b*x", "--save", tmp_path / "fit.json",
+                       "--plot", tmp_path / "fit.png")  # fmt: skip
+    assert code == 0 and err == ""
+    assert lf.load(tmp_path / "fit.json").params == lf.fit("y = a + b*x", line_table()).params
+    assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
+    matplotlib.pyplot.close("all")
+
+
+def test_progress_goes_to_standard_error(run, line):
+    code, out, err = run("fit", line, "--law", "y = a + b*x**c", "--progress")
+    assert code == 0 and json.loads(out)
+    assert re.search(r"\d+ of \d+\n$", err)
+
+
+def test_interrupted(run, line, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lawfit.shell.fit_law", interrupted)
+    code, out, err = run("fit", line, "--law", "y = a + b*x")
+    assert code == 130 and out == "" and err == "lawfit: interrupted\n"
+
+
+def test_laws_lists_searches_and_shows(run):
+    code, out, _ = run("laws")
+    listed = json.loads(out)
+    assert code == 0 and len(listed) == len(lf.laws) >= 25
+    assert {"id", "title", "formula"} == set(listed[0])
+    code, out, _ = run("laws", "chinchilla")
+    shown = json.loads(out)
+    assert code == 0 and shown["formula"] == lf.laws["chinchilla"].formula
+    assert shown["latex"] == lf.laws["chinchilla"].latex()
+    code, out, _ = run("laws", "chinchilla", "--table")
+    assert code == 0
+    assert out.startswith(f"chinchilla: {lf.laws['chinchilla'].title}\n")
+    assert f"LaTeX: {lf.laws['chinchilla'].latex()}\n" in out
+    assert re.search(r"^parameter +domain +typical", out, re.M)
+    code, out, _ = run("laws", "COVERAGE", "--table")
+    assert code == 0 and re.search(r"^id +title +formula$", out, re.M)
+    assert "monkeys_coverage" in out and "chinchilla" not in out
+    code, out, err = run("laws", "zzzzzz")
+    assert code == 2 and "no law of the catalogue has 'zzzzzz' in its entry" in err
+
+
+def test_info(run):
+    code, out, _ = run("info")
+    facts = json.loads(out)
+    assert code == 0
+    assert set(facts) == {"lawfit", "level", "threads", "cpus", "machine", "python", "numpy"}
+    assert facts["numpy"] == np.__version__ and facts["threads"] >= 1
+    assert re.search(r"^level +\w+$", run("info", "--table")[1], re.M)
+
+
+def test_threads_from_the_environment(monkeypatch):
+    from lawfit.engine import thread_count
+
+    monkeypatch.setenv("LAWFIT_THREADS", "1")
+    assert thread_count(None) == 1
+    assert thread_count(3) == 3
+    monkeypatch.setenv("LAWFIT_THREADS", "many")
+    assert thread_count(None) >= 1
+
+
+def test_demo_is_text_even_when_piped(run):
+    code, out, err = run("demo")
+    lines = out.splitlines()
+    assert code == 0 and err == ""
+    assert lines[0].endswith("E + A/N**alpha + B/D**beta")
+    assert "residuals on log, loss huber:0.001" in lines[1]
+    assert sum(line.startswith("Converged") for line in lines) == 1
+    assert any(line.startswith("bootstrap: 4,000 pairs resamples") for line in lines)
+    found = re.fullmatch(
+        r"compute-optimal exponent a = beta/\(alpha\+beta\) in N ~ C\*\*a: ([\d.]+), "
+        r"95 % interval ([\d.]+) to ([\d.]+)", lines[-2],
+    )
+    value, low, high = map(float, found.groups())
+    assert 0 < low < value < high < 1
+    assert float(re.fullmatch(r"fitting: (\d+\.\d{3}) s", lines[-1])[1]) > 0
