@@ -56,6 +56,7 @@ class CentreFinder {
   // A node qualifies when every use of it can hand its shift to a private partner.
   void consider(int node, Centring& centring) {
     const int column = static_cast<int>(centring.nodes.size());
+    carried_ = node;
     std::vector<CentreShift> shifts;
     for (int use : consumers_[node]) {
       const Node& n = graph_[use];
@@ -91,7 +92,8 @@ class CentreFinder {
   }
   bool absorb(int above, int carrier, CentreShift& shift) {
     const Node& n = graph_[above];
-    if (n.op == Op::EXP) return amplitude_partner(above, shift) || false;
+    // Only powers: a rate times the mean of x may be hundreds of e-folds.
+    if (n.op == Op::EXP) return graph_[carried_].op == Op::LOG && amplitude_partner(above, shift);
     if (n.op == Op::ADD || n.op == Op::SUB) {
       if (n.op == Op::SUB && n.b == carrier) shift.coefficient = -shift.coefficient;
       int other = n.a == carrier ? n.b : n.a;
@@ -142,6 +144,7 @@ class CentreFinder {
   }
 
   const Graph& graph_;
+  int carried_ = -1;   // the data-only node under consideration
   std::vector<std::vector<int>> consumers_;
   const std::vector<bool>&movable_, &unbounded_;
 };

@@ -171,8 +171,27 @@ class FitCall {
     if (request_.starts) retry_given();
   }
 
-  // The far phase strides; a given start that it lost is walked from in short steps instead.
+  // A given start that was lost is tried again: from where it was given in short steps, then
+  // through a far phase in the logarithms of all parameters.
   void retry_given() {
+    retry([&](std::vector<Job>& jobs, std::vector<Outcome>& results) {
+      for (Job& job : jobs) job.cautious = true;
+      run_stage({&problem_, &table_, Stage::finish, false}, jobs, results, options_, cancelled_);
+    });
+    Problem logarithmic = problem_;
+    for (int k = 0; k < p_; ++k) logarithmic.log_metric[k] = !(problem_.typical[k] > 0);
+    retry([&](std::vector<Job>& jobs, std::vector<Outcome>& results) {
+      std::vector<double> reached(jobs.size() * p_);
+      run_stage({&logarithmic, &table_, Stage::far, false}, jobs, results, options_, cancelled_);
+      for (size_t i = 0; i < jobs.size(); ++i) {
+        std::copy_n(results[i].parameters, p_, &reached[i * p_]);
+        jobs[i].start = &reached[i * p_];
+      }
+      run_stage({&problem_, &table_, Stage::finish, false}, jobs, results, options_, cancelled_);
+    });
+  }
+
+  template <class Attempt> void retry(const Attempt& attempt) {
     std::vector<Job> again;
     std::vector<Outcome> results;
     std::vector<size_t> index;
@@ -181,21 +200,22 @@ class FitCall {
       if (fitted(s) || s == Status::cancelled || s == Status::time_limit) continue;
       again.push_back(jobs_[k]);
       again.back().start = given_start(static_cast<int64_t>(k));
-      again.back().cautious = true;
       results.push_back(outcomes_[k]);
       index.push_back(k);
     }
-    if (again.empty()) return;
+    if (again.empty() || cancelled_) return;
     std::vector<double> values(again.size() * p_);
     std::vector<int8_t> active(values.size());
     for (size_t i = 0; i < again.size(); ++i) {
       results[i].parameters = &values[i * p_];
       results[i].active = &active[i * p_];
+      results[i].moved = false;
     }
-    run_stage({&problem_, &table_, Stage::finish, false}, again, results, options_, cancelled_);
+    attempt(again, results);
     for (size_t i = 0; i < index.size(); ++i) {
       Outcome& before = outcomes_[index[i]];
-      const bool better = fitted(results[i].status) || results[i].objective < before.objective;
+      const bool lower = results[i].objective < before.objective * (1 - kSameBasin) || !std::isfinite(before.objective);
+      const bool better = lower || (fitted(results[i].status) && results[i].objective <= before.objective * (1 + kSameBasin));
       if (!better || !std::isfinite(results[i].objective)) continue;
       std::copy_n(results[i].parameters, p_, before.parameters);
       std::copy_n(results[i].active, p_, before.active);

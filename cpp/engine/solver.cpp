@@ -131,6 +131,7 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
     trial_point();
     evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, scale_, broadcast(problem_.quantile), next_);
     judge();
+    if (getenv("DBG")) { fprintf(stderr, "%d it %g f %.12g trial %.12g lam %.2e pred %.2e cos %.3g size %.2g nw %d fr %d sc %.2g| ", (int)stage_, iterations_[0], objective_[0], next_.value[0][0], damping_.lambda[0], predicted_[0], cosine()[0], size_[0], (int)newton_[0], (int)fresh_[0], scale_[0]); for (int i = 0; i < p_; ++i) fprintf(stderr, "%.4g(%.2g) ", theta_[i][0], step_[i][0]); fprintf(stderr, "\n"); }
     if (stage_ == Stage::far) stop_far();
     stop_limits();
     if (!any(done_)) continue;
@@ -164,7 +165,8 @@ void Solver::far_system() {
 void Solver::finish_system() {
   for (int i = 0; i < p_; ++i) {
     metric_[i] = broadcast(1.0);
-    damp_[i] = now_.majorised[i * (i + 1) / 2 + i];
+    const V curvature = now_.majorised[i * (i + 1) / 2 + i];
+    damp_[i] = select(cautious_ & ~fresh_, vmax(damp_[i], curvature), curvature);
     // A nonlinear parameter whose term has all but vanished has no curvature of its own to lean on.
     if (!problem_.linear[i]) damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (unit(i) * unit(i));
   }

@@ -1,7 +1,7 @@
 // Normal distribution and the gamma family on vectors of doubles. See vector_math.hpp.
 //
 // Every rational approximation is a weighted minimax fit made for this file in 60-digit
-// arithmetic; its variables are chosen so that coefficients are positive and nothing cancels.
+// arithmetic, to a form in which it is added to something larger and little cancels.
 #pragma once
 #include "vector_elementary.hpp"
 
@@ -80,7 +80,8 @@ constexpr double stirling_below[] = {0x1.0000000000000p+0, 0x1.34c88d9a95b2ep+3,
 // x >= 0. Below 4: gammaln(1 + w) with w the fraction of x, and the log of the factors between.
 LAWFIT_INLINE V gammaln_nonnegative(V x) {
   const V one = broadcast(1.0), two = broadcast(2.0), three = broadcast(3.0);
-  const L in0 = (L)(x < one), in1 = (L)(x < two), in2 = (L)(x < three), small = (L)(x < broadcast(4.0));
+  const L in0 = (L)(x < one), in1 = (L)(x < two), in2 = (L)(x < three);
+  const L small = (L)(x < broadcast(4.0));
   const V n = select(in0, V{}, select(in1, one, select(in2, two, three)));
   const V w = x - n;
   const V factors = select(in0, x, select(in1, one, select(in2, x - one, (x - one) * (x - two))));
@@ -112,8 +113,8 @@ LAWFIT_COLD void gammaln_negative(const V* x, V* y) {
   *y = select((L)(*x < V{}), select(infinite, z, reflected), *y);
 }
 LAWFIT_INLINE V v_gammaln(V x) {
-  V y = gammaln_nonnegative(x);
-  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) gammaln_negative(&x, &y);
+  const V y = gammaln_nonnegative(x);
+  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) return mended(gammaln_negative, x, y);
   return y;
 }
 
@@ -156,8 +157,8 @@ LAWFIT_COLD void digamma_negative(const V* x, V* y) {
   *y = select((L)(*x < V{}), pole, *y);
 }
 LAWFIT_INLINE V v_digamma(V x) {
-  V y = digamma_nonnegative(x);
-  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) digamma_negative(&x, &y);
+  const V y = digamma_nonnegative(x);
+  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) return mended(digamma_negative, x, y);
   return y;
 }
 
@@ -185,8 +186,8 @@ LAWFIT_COLD void trigamma_negative(const V* x, V* y) {
   *y = select((L)(*x < V{}), reflected, *y);
 }
 LAWFIT_INLINE V v_trigamma(V x) {
-  V y = trigamma_nonnegative(x);
-  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) trigamma_negative(&x, &y);
+  const V y = trigamma_nonnegative(x);
+  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) return mended(trigamma_negative, x, y);
   return y;
 }
 
