@@ -11,6 +11,7 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
 using Vector = Eigen::VectorXd;
 
 constexpr double kRankTolerance = 1e-11;    // smallest over largest singular value of the scaled Jacobian
+constexpr double kHessianTolerance = 1e-14; // eigenvalue of the scaled Hessian that says nothing
 constexpr double kTakesPart = 0.05;         // share of a null direction that names a parameter
 
 std::vector<int> off_bounds(const int8_t* active, int p) {
@@ -37,30 +38,45 @@ Matrix scaled_jacobian(const RowTable& rows, const std::vector<int>& free, int p
   return j;
 }
 
-// (J'J)^-1 from the triangle of J's QR, with columns scaled to unit length first.
+// Inverse of V diag(values) V' in units `scale`. Directions without information are left out, and
+// parameters that take part in one get NaN: the rest keep their variances.
+Matrix inverse_of(const Matrix& directions, const Vector& values, double smallest, const Vector& scale) {
+  const Eigen::Index q = values.size();
+  Matrix out = Matrix::Zero(q, q);
+  std::vector<char> lost(q, 0);
+  for (Eigen::Index s = 0; s < q; ++s) {
+    const Vector v = directions.col(s);
+    if (values(s) > smallest) out.noalias() += v * v.transpose() / values(s);
+    else for (Eigen::Index k = 0; k < q; ++k) if (std::fabs(v(k)) > kTakesPart) lost[k] = 1;
+  }
+  for (Eigen::Index i = 0; i < q; ++i)
+    for (Eigen::Index k = 0; k < q; ++k) out(i, k) = lost[i] || lost[k] ? not_a_number : out(i, k) / (scale(i) * scale(k));
+  return out;
+}
+
+// (J'J)^-1 by the singular values of J's triangle, with columns scaled to unit length first.
 bool gram_inverse(Matrix j, Matrix& out) {
-  const Vector scale = j.colwise().norm();
-  if (!(scale.minCoeff() > 0) || !scale.allFinite()) return false;
-  for (Eigen::Index k = 0; k < j.cols(); ++k) j.col(k) /= scale(k);
-  Eigen::HouseholderQR<Matrix> qr(j);
-  const Matrix r = qr.matrixQR().topRows(j.cols()).template triangularView<Eigen::Upper>();
-  if (!(r.diagonal().cwiseAbs().minCoeff() > 1e-14)) return false;
-  const Matrix inverse = r.triangularView<Eigen::Upper>().solve(Matrix::Identity(j.cols(), j.cols()));
-  out = inverse * inverse.transpose();
-  for (Eigen::Index i = 0; i < out.rows(); ++i)
-    for (Eigen::Index k = 0; k < out.cols(); ++k) out(i, k) /= scale(i) * scale(k);
+  if (!j.allFinite() || j.rows() < j.cols()) return false;
+  Vector scale = j.colwise().norm();
+  for (Eigen::Index k = 0; k < j.cols(); ++k) {
+    if (!(scale(k) > 0)) scale(k) = 1;
+    j.col(k) /= scale(k);
+  }
+  const Matrix r = Eigen::HouseholderQR<Matrix>(j).matrixQR().topRows(j.cols()).template triangularView<Eigen::Upper>();
+  const Eigen::JacobiSVD<Matrix> svd(r, Eigen::ComputeFullV);
+  const Vector values = svd.singularValues();
+  out = inverse_of(svd.matrixV(), values.cwiseAbs2(), std::pow(kRankTolerance * values(0), 2), scale);
   return true;
 }
 
-// Inverse of a symmetric positive definite matrix, scaled to unit diagonal first.
+// Inverse of a symmetric matrix, scaled to unit diagonal first; false unless it is a minimum's.
 bool definite_inverse(Matrix h, Matrix& out) {
-  const Vector diagonal = h.diagonal();
-  if (!(diagonal.minCoeff() > 0) || !h.allFinite()) return false;
-  const Vector scale = diagonal.cwiseSqrt().cwiseInverse();
-  h = scale.asDiagonal() * h * scale.asDiagonal();
-  Eigen::LLT<Matrix> llt(h);
-  if (llt.info() != Eigen::Success || !(llt.matrixLLT().diagonal().minCoeff() > 1e-8)) return false;
-  out = scale.asDiagonal() * llt.solve(Matrix::Identity(h.rows(), h.cols())) * scale.asDiagonal();
+  if (!h.allFinite() || !(h.diagonal().minCoeff() > 0)) return false;
+  const Vector scale = h.diagonal().cwiseSqrt(), inverse = scale.cwiseInverse();
+  h = inverse.asDiagonal() * h * inverse.asDiagonal();
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(h);
+  if (solver.info() != Eigen::Success || solver.eigenvalues()(0) < -kHessianTolerance) return false;
+  out = inverse_of(solver.eigenvectors(), solver.eigenvalues(), kHessianTolerance, scale);
   return true;
 }
 }  // namespace

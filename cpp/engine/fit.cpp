@@ -171,13 +171,9 @@ class FitCall {
     if (request_.starts) retry_given();
   }
 
-  // A given start that was lost is tried again: from where it was given in short steps, then
-  // through a far phase in the logarithms of all parameters.
+  // A given start that was lost is tried again: through a far phase in the logarithms of all
+  // parameters, then from where it was given in short steps.
   void retry_given() {
-    retry([&](std::vector<Job>& jobs, std::vector<Outcome>& results) {
-      for (Job& job : jobs) job.cautious = true;
-      run_stage({&problem_, &table_, Stage::finish, false}, jobs, results, options_, cancelled_);
-    });
     Problem logarithmic = problem_;
     for (int k = 0; k < p_; ++k) logarithmic.log_metric[k] = !(problem_.typical[k] > 0);
     retry([&](std::vector<Job>& jobs, std::vector<Outcome>& results) {
@@ -187,6 +183,10 @@ class FitCall {
         std::copy_n(results[i].parameters, p_, &reached[i * p_]);
         jobs[i].start = &reached[i * p_];
       }
+      run_stage({&problem_, &table_, Stage::finish, false}, jobs, results, options_, cancelled_);
+    });
+    retry([&](std::vector<Job>& jobs, std::vector<Outcome>& results) {
+      for (Job& job : jobs) job.cautious = true;
       run_stage({&problem_, &table_, Stage::finish, false}, jobs, results, options_, cancelled_);
     });
   }
@@ -277,7 +277,8 @@ class FitCall {
       const size_t s = static_cast<size_t>(g * starts_) + (k - first);
       std::copy_n(outcomes_[k].parameters, p_, &result_.start_values[s * p_]);
       result_.start_objective[s] = outcomes_[k].objective;
-      result_.start_status[s] = static_cast<int8_t>(outcomes_[k].status);
+      const Status own = outcomes_[k].status;
+      result_.start_status[s] = static_cast<int8_t>(own == Status::cancelled && !cancelled_ ? Status::time_limit : own);
       iterations += outcomes_[k].iterations;
       converged += fitted(outcomes_[k].status);
       if (objective(k) <= lowest * (1 + kSameBasin) + floor) ++in_basin;
@@ -291,7 +292,8 @@ class FitCall {
     result_.moved[g] = o.moved;
     Status status = o.status;
     if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
-    if (!fitted(status) && !o.moved && status != Status::out_of_domain && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
+    if (status == Status::cancelled && !cancelled_) status = Status::time_limit;   // never reached before the deadline
+    if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
     if (fitted(status) || status == Status::stalled || status == Status::iteration_limit) {
       const bool lacking = find_tradeoffs(rows_, o.parameters, o.active, p_, begin(g), count(g), &result_.tradeoff[g * p_ * p_]);
       if (lacking) status = Status::not_identified;

@@ -19,7 +19,7 @@ constexpr OpInfo kOps[] = {
 #undef INNER
 };
 constexpr int kOpCount = sizeof(kOps) / sizeof(kOps[0]);
-constexpr int kLargestIntegerPower = 64;   // larger constant powers go through exp and log
+constexpr int kLargestIntegerPower = 1024;   // larger constant powers go through exp and log
 
 // Dividing by it is exactly multiplying by its reciprocal.
 bool power_of_two(double x) {

@@ -1,4 +1,5 @@
 // Refits of resampled weights, warm from the full fit.
+#include <algorithm>
 #include <cmath>
 
 #include "fit.hpp"
@@ -44,8 +45,15 @@ ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request,
   const double relax = has_kink(request.objective.loss) ? 0.1 * full / static_cast<double>(n) : 0;
   std::vector<Job> jobs;
   std::vector<Outcome> outcomes;
+  std::vector<int64_t> drawn;   // replicates with enough distinct rows to fit
   for (int64_t r = 0; r < replicates; ++r) {
-    jobs.push_back({0, n, weights.data() + r * n, request.warm.data(), relax});
+    const double* w = weights.data() + r * n;
+    if (std::count_if(w, w + n, [](double x) { return x > 0; }) < p) {
+      result.status[r] = static_cast<int8_t>(Status::too_few_points);
+      continue;
+    }
+    drawn.push_back(r);
+    jobs.push_back({0, n, w, request.warm.data(), relax});
     outcomes.push_back({&result.values[r * p], &active[r * p], infinity, infinity, 0, 0, Status::cancelled, false});
   }
   std::atomic<bool> cancelled{false};
@@ -56,14 +64,14 @@ ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request,
   // Replicates that did not settle from the warm start go the long way round.
   std::vector<Job> retry;
   std::vector<Outcome> retried;
-  std::vector<int64_t> index;
+  std::vector<size_t> index;
   std::vector<double> reached(result.values.size());
-  for (int64_t r = 0; r < replicates; ++r) {
-    const Status s = outcomes[r].status;
+  for (size_t k = 0; k < jobs.size(); ++k) {
+    const Status s = outcomes[k].status;
     if (s == Status::converged || s == Status::converged_at_bound || s == Status::cancelled) continue;
-    retry.push_back(jobs[r]);
-    retried.push_back(outcomes[r]);
-    index.push_back(r);
+    retry.push_back(jobs[k]);
+    retried.push_back(outcomes[k]);
+    index.push_back(k);
   }
   if (!retry.empty()) {
     solve(Stage::far, retry, retried);
@@ -75,9 +83,10 @@ ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request,
     solve(Stage::finish, retry, retried);
     for (size_t i = 0; i < retry.size(); ++i) outcomes[index[i]] = retried[i];
   }
-  for (int64_t r = 0; r < replicates; ++r) {
-    result.objective[r] = has_kink(request.objective.loss) ? rows.objective(outcomes[r].parameters, 0, n, jobs[r].weight) : outcomes[r].objective;
-    result.status[r] = static_cast<int8_t>(outcomes[r].status);
+  for (size_t k = 0; k < jobs.size(); ++k) {
+    const int64_t r = drawn[k];
+    result.objective[r] = has_kink(request.objective.loss) ? rows.objective(outcomes[k].parameters, 0, n, jobs[k].weight) : outcomes[k].objective;
+    result.status[r] = static_cast<int8_t>(outcomes[k].status);
   }
   return result;
 }

@@ -22,6 +22,8 @@ constexpr double kFinishFloor = 1e-6;
 constexpr double kCautiousDamping = 1e2;
 constexpr double kGaussDamping = 1e-3, kNewtonLimit = 1e-2;
 constexpr double kFarOrthogonal = 0.03;      // far: good enough to hand over
+constexpr double kPerfect = 2e-12;           // relative residuals that may be all rounding: no direction in them
+constexpr double kNoInfluence = 1e-12;       // relative change of fitted values per relative change
 constexpr double kRounding = 2.3e-16;
 
 double now_seconds() {
@@ -103,7 +105,7 @@ void Solver::harvest(int lane, Status status) {
   for (int i = 0; i < p_; ++i) {
     const double g = now_.gradient[i][lane], m = now_.majorised[i * (i + 1) / 2 + i][lane];
     if ((out.active[i] < 0 && g > 0) || (out.active[i] > 0 && g < 0) || !(m > 0)) continue;
-    worst = std::max(worst, std::fabs(g) / std::sqrt(m * (2 * f + kRounding * kRounding * now_.energy[0][lane])));
+    worst = std::max(worst, std::fabs(g) / std::sqrt(m * (2 * f + kPerfect * kPerfect * now_.energy[0][lane])));
   }
   shift_centre(*problem_.centring, out.parameters, means_.data() + lane * problem_.centring->nodes.size(), -1);
   for (int i = 0; i < p_; ++i) if (out.active[i]) out.parameters[i] = out.active[i] < 0 ? problem_.lower[i] : problem_.upper[i];
@@ -131,7 +133,6 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
     trial_point();
     evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, scale_, broadcast(problem_.quantile), next_);
     judge();
-    if (getenv("DBG")) { fprintf(stderr, "%d it %g f %.12g trial %.12g lam %.2e pred %.2e cos %.3g size %.2g nw %d fr %d sc %.2g| ", (int)stage_, iterations_[0], objective_[0], next_.value[0][0], damping_.lambda[0], predicted_[0], cosine()[0], size_[0], (int)newton_[0], (int)fresh_[0], scale_[0]); for (int i = 0; i < p_; ++i) fprintf(stderr, "%.4g(%.2g) ", theta_[i][0], step_[i][0]); fprintf(stderr, "\n"); }
     if (stage_ == Stage::far) stop_far();
     stop_limits();
     if (!any(done_)) continue;
@@ -165,8 +166,7 @@ void Solver::far_system() {
 void Solver::finish_system() {
   for (int i = 0; i < p_; ++i) {
     metric_[i] = broadcast(1.0);
-    const V curvature = now_.majorised[i * (i + 1) / 2 + i];
-    damp_[i] = select(cautious_ & ~fresh_, vmax(damp_[i], curvature), curvature);
+    damp_[i] = now_.majorised[i * (i + 1) / 2 + i];
     // A nonlinear parameter whose term has all but vanished has no curvature of its own to lean on.
     if (!problem_.linear[i]) damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (unit(i) * unit(i));
   }
@@ -281,7 +281,7 @@ V Solver::rounding_noise() const {
 V Solver::cosine() const {
   const V zero = broadcast(0.0);
   V largest{};
-  const V size = fma(broadcast(kRounding * kRounding), now_.energy[0], broadcast(2.0) * objective_);
+  const V size = fma(broadcast(kPerfect * kPerfect), now_.energy[0], broadcast(2.0) * objective_);
   for (int i = 0; i < p_; ++i) {
     const V g = now_.gradient[i];
     const V m = now_.majorised[i * (i + 1) / 2 + i];
@@ -335,6 +335,12 @@ void Solver::mark_converged() {
 
 Status Solver::final_status(int lane, bool good) const {
   if (!good) return Status::stalled;
+  for (int i = 0; i < p_; ++i) {
+    // The fitted values do not feel this parameter at all.
+    const double reach = std::sqrt(now_.majorised[i * (i + 1) / 2 + i][lane]) * std::max(std::fabs(theta_[i][lane]), problem_.typical[i]);
+    const bool inside = theta_[i][lane] > problem_.lower[i] && theta_[i][lane] < problem_.upper[i];
+    if (inside && theta_[i][lane] != 0 && !(reach > kNoInfluence * std::sqrt(now_.energy[0][lane]))) return Status::not_identified;
+  }
   for (int i = 0; i < p_; ++i)
     if (theta_[i][lane] <= problem_.lower[i] || theta_[i][lane] >= problem_.upper[i]) return Status::converged_at_bound;
   return Status::converged;

@@ -10,7 +10,8 @@ LAWFIT_INLINE V lookup(const double (&table)[16], V index) {  // by the lowest f
   return (V)_mm512_permutex2var_pd(_mm512_load_pd(table), (__m512i)index,
                                    _mm512_load_pd(table + 8));
 }
-LAWFIT_INLINE V times_two_to(V x, V exponent) {  // x * 2**floor(exponent), right to the last subnormal
+// x * 2**floor(exponent), right to the last subnormal number.
+LAWFIT_INLINE V times_two_to(V x, V exponent) {
   return (V)_mm512_maskz_scalef_pd(0xff, (__m512d)x, (__m512d)exponent);
 }
 
