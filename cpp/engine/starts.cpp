@@ -7,8 +7,10 @@
 namespace lawfit {
 
 namespace {
-constexpr int kScreenPerDimension[] = {1, 48, 128, 256, 512};
-constexpr int kChosenPerDimension[] = {1, 6, 12, 16, 24};
+// By the number of nonlinear parameters; the last entries serve all larger ones.
+constexpr int kScreenPerDimension[] = {1, 48, 128, 256, 512, 1024, 1536, 2048};
+constexpr int kChosenPerDimension[] = {1, 6, 12, 16, 24, 32, 40, 48};
+constexpr int kMostDimensions = 7;
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 constexpr double kUnidentified = 1e-12;      // relative pivot below which a linear coefficient is dropped
 
@@ -36,7 +38,7 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
       if (graph[node].op == Op::LOG && graph[node].a == role.node) { plan.kept_of_role[k] = static_cast<int>(c); plan.logged[k] = 1; }
     }
   }
-  const int dimension = std::min(nonlinear, 4);
+  const int dimension = std::min(nonlinear, kMostDimensions);
   plan.nodes = kScreenPerDimension[dimension];
   const int affordable = static_cast<int>(kScreenWork / static_cast<double>(std::max<int64_t>(rows, 1)));
   plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 32)));
@@ -114,13 +116,27 @@ double StartMaker::draw_one(int k, double u, int node) const {
   }
 }
 
+// About half of the coordinates move, by up to a few e-folds or the like in their own units.
+double StartMaker::scatter_one(int k, double u) const {
+  const double centre = centre_[k];
+  if (choose(u, 0.4)) return centre;
+  const double side = 2 * u - 1;
+  switch (plan_.analysis->roles[k].role) {
+    case Role::exponent: case Role::log_amplitude: case Role::offset: return centre + side * std::max(0.7 * std::fabs(centre), 0.5);
+    case Role::location:
+      if (choose(u, 0.5)) return centre + (2 * u - 1) * 0.5 * std::max(largest_[k] - smallest_[k], 1e-3 * std::fabs(centre));
+      [[fallthrough]];
+    default: return centre != 0 ? centre * std::exp(1.8 * (2 * u - 1)) : side;
+  }
+}
+
 void StartMaker::draw(int node, double* theta) {
   sobol_->point(node, unit_.data());
   for (int k : linear_parameters_) theta[k] = 0;
   for (size_t i = 0; i < nonlinear_.size(); ++i) {
     const int k = nonlinear_[i];
     const double low = plan_.lower[k], high = plan_.upper[k];
-    double value = draw_one(k, unit_[i], node);
+    double value = centre_ ? scatter_one(k, unit_[i]) : draw_one(k, unit_[i], node);
     if (value < low || value > high) {
       if (std::isfinite(low) && std::isfinite(high)) value = low + unit_[i] * (high - low);
       else value = value < low ? low + std::fabs(value - low) : high - std::fabs(value - high);
@@ -225,7 +241,8 @@ V StartMaker::objectives() {
   return select((f - f) == V{}, f, broadcast(infinity));
 }
 
-void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, double* out) {
+void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
+                      const double* centre, double* out) {
   const Sobol sobol(static_cast<int>(unit_.size()), seed);
   sobol_ = &sobol;
   column_ranges(real_table, begin, count);
@@ -233,6 +250,11 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
   std::nth_element(sizes_.begin(), sizes_.begin() + count / 2, sizes_.end());
   target_size_ = exponential_target_ ? sizes_[count / 2] : std::log(std::max(std::fabs(sizes_[count / 2]), 1e-300));
   load(linear_table, real_table, begin, count);
+  if (centre) {
+    around_.assign(centre, centre + p_);
+    shift_centre(centring_, around_.data(), means_.data(), 1);
+  }
+  centre_ = centre ? around_.data() : nullptr;
   const int lanes = real_.lanes();
   for (int first = 0; first < plan_.nodes; first += lanes) {
     for (int lane = 0; lane < W; ++lane) {

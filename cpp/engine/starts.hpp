@@ -26,8 +26,10 @@ class StartMaker {
   // linear: squared residuals in linear space, weighted so that they approximate the real ones;
   // real: the objective itself, which ranks the nodes.
   StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile);
-  // Writes plan.chosen starts (natural scale) for rows [begin, begin + count).
-  void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, double* out);
+  // Writes plan.chosen starts (natural scale) for rows [begin, begin + count): spread over the
+  // scales of the law, or scattered around `centre` (natural scale) when it is not null.
+  void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
+            const double* centre, double* out);
   // Given starts: replaces the linear parameters by solved ones where that lowers the objective.
   void project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values);
 
@@ -38,6 +40,7 @@ class StartMaker {
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
   void draw(int node, double* theta);
   double draw_one(int parameter, double u, int node) const;
+  double scatter_one(int parameter, double u) const;
   void solve_linear(int lane, bool nonnegative);
   void column_ranges(const TableData& table, int64_t begin, int64_t count);
 
@@ -50,9 +53,10 @@ class StartMaker {
   V* theta_;
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
-  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_, sizes_, scratch_;
+  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_, sizes_, scratch_, around_;
   std::vector<int> nonlinear_, linear_parameters_, order_;
   const Sobol* sobol_ = nullptr;
+  const double* centre_ = nullptr;     // centred coordinates
   double target_size_ = 0;             // typical log size of y
   bool exponential_target_ = false;    // y itself is a logarithm (the law ends in one)
 };

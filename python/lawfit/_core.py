@@ -1,22 +1,46 @@
-"""Loads the compiled engine built for this machine's CPU level."""
+"""Loads the compiled engine built for this machine's CPU level.
+
+A build holds one shared object per CPU level (see ``LAWFIT_LEVELS`` in CMakeLists.txt). The best
+one that this machine can run is taken; the environment variable ``LAWFIT_ISA`` pins another.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
 from types import ModuleType
 
-
-def _load() -> ModuleType:
-    errors = []
-    for level in ("native", "v4", "v3", "base"):
-        try:
-            return importlib.import_module(f"lawfit._core_{level}")
-        except ImportError as error:
-            errors.append(str(error))
-    raise ImportError("lawfit's compiled engine is missing: " + "; ".join(errors))
+from . import _cpu
 
 
-_module = _load()
+def built_levels() -> list[str]:
+    """Levels in this installation that this machine can run, best first."""
+    candidates = ["native", *_cpu.supported_levels()]
+    return [level for level in candidates if importlib.util.find_spec(f"lawfit._core_{level}")]
+
+
+def load(level: str) -> ModuleType:
+    """The compiled module of one level; several can be loaded side by side."""
+    return importlib.import_module(f"lawfit._core_{level}")
+
+
+def _choose() -> ModuleType:
+    levels = built_levels()
+    pinned = os.environ.get("LAWFIT_ISA")
+    if pinned and pinned not in levels:
+        raise ImportError(
+            f"LAWFIT_ISA={pinned!r} cannot be used: this installation and machine offer "
+            f"{', '.join(levels) or 'no level'}"
+        )
+    if not levels:
+        raise ImportError(
+            "lawfit was built for other CPU levels than this machine has; reinstall it from source"
+        )
+    return load(pinned or levels[0])
+
+
+_module = _choose()
 opcodes = _module.opcodes
 statuses = _module.statuses
 level = _module.level

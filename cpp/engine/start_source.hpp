@@ -1,0 +1,37 @@
+// The starts of every group of a call: made, given, or around an optimum already found.
+#pragma once
+#include <memory>
+
+#include "fit.hpp"
+#include "starts.hpp"
+
+namespace lawfit {
+
+class StartSource {
+ public:
+  StartSource(const CompiledLaw& law, const FitRequest& request, const TableData& table, uint64_t seed);
+
+  // Each writes starts (natural scale) for rows [begin, begin + count) of one group.
+  int64_t automatic_count(int64_t count);
+  void automatic(int64_t begin, int64_t count, double* out);
+  void project(int64_t begin, int64_t count, int64_t starts, double* values);
+  // Starts scattered around `centre`; how many automatic_count() says.
+  void around(int64_t begin, int64_t count, const double* centre, int round, double* out);
+  int nonlinear() const;
+
+ private:
+  void make_for(int64_t count);
+
+  const CompiledLaw& law_;
+  const FitRequest& request_;
+  const TableData& table_;
+  const uint64_t seed_;
+  TableData linear_table_;
+  bool weighted_;
+  std::unique_ptr<Evaluator> linear_, real_;
+  std::unique_ptr<StartMaker> maker_;
+  StartPlan plan_;
+  int64_t made_for_ = -1;
+};
+
+}  // namespace lawfit

@@ -1,0 +1,75 @@
+"""What the tests share: the folder of published data, and slow studies left out by default."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# The same examples on every run; the studies marked slow draw new ones by LAWFIT_SEED.
+settings.register_profile("lawfit", derandomize=True, deadline=None, database=None)
+settings.load_profile("lawfit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: a long study; run it with -m slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow studies out unless the -m expression speaks of them or one is named."""
+    if "slow" in config.getoption("markexpr", "") or any("::" in arg for arg in config.args):
+        return
+    kept = [item for item in items if item.get_closest_marker("slow") is None]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of published measurements, which are not part of this repository."""
+    named = os.environ.get("LAWFIT_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "reference_fits.json").is_file():
+        pytest.skip("needs the published data: set LAWFIT_DATA to the folder that holds them")
+    return folder
+
+
+Columns = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def published(shared_data: Path) -> Callable[[str], Columns]:
+    """A reader: file name -> columns, numbers where every cell is one."""
+
+    def read(name: str) -> Columns:
+        path = shared_data / name
+        if path.suffix == ".parquet":
+            parquet = pytest.importorskip("pyarrow.parquet")
+            table = parquet.read_table(path)
+            return {key: table[key].to_numpy() for key in table.column_names}
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+        return {key: _column([row[key] for row in rows]) for key in rows[0]}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def reference_fits(shared_data: Path) -> dict[str, Any]:
+    """Optima computed on exactly the shared rows."""
+    return json.loads((shared_data / "reference_fits.json").read_text(encoding="utf-8"))
+
+
+def _column(cells: list[str]) -> np.ndarray:
+    try:
+        return np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError:
+        return np.array(cells)

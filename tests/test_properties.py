@@ -1,0 +1,92 @@
+"""Against SciPy: no problem of any law, table, weights, bounds, space or loss ends worse.
+
+SciPy gets 20 starts around the truth, which we do not know, and its best end is polished; ours
+is a plain ``lf.fit``. Run more with ``-m slow``; LAWFIT_SEED and LAWFIT_EXAMPLES choose which.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("scipy")
+
+from peers import best_of_scipy
+from problems import (
+    FAMILIES, LOSSES, PIECES, SPACES, Choice, Family, Problem, generated, make_problem,
+)
+
+families = st.one_of(
+    st.sampled_from(FAMILIES),
+    st.builds(generated, st.integers(0, PIECES - 1), st.none() | st.integers(0, PIECES - 1),
+              st.booleans()),
+)
+
+
+@st.composite
+def choices(draw: st.DrawFn, losses: tuple[str, ...] = LOSSES) -> Choice:
+    family: Family = draw(families)
+    return Choice(
+        family=family,
+        rows=len(family.truth) + draw(st.sampled_from([4, 8, 20, 40])),
+        noise=draw(st.sampled_from([0.03, 0.003, 0.1])),
+        outliers=draw(st.booleans()),
+        space=draw(st.sampled_from(SPACES)),
+        loss=draw(st.sampled_from(losses)),
+        scale=draw(st.sampled_from([1.0, 0.1, 3.0])),
+        q=draw(st.sampled_from([0.5, 0.1, 0.8])),
+        weighting=draw(st.sampled_from(["none", "weights", "sigma"])),
+        bound=draw(st.none() | st.integers(0, 6)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+def rounding(problem: Problem, values: np.ndarray) -> float:
+    """What the objective moves when residuals move by their rounding."""
+    r = problem.residuals(values)
+    scale = np.abs(problem.data["y"]) if problem.space == "linear" else 1.0
+    unit = 1e-15 * scale * (1.0 if problem.sigma is None else 1 / problem.sigma)
+    return float(np.sum(problem.losses(np.abs(r) + unit) - problem.losses(np.abs(r))))
+
+
+def check(choice: Choice) -> None:
+    problem = make_problem(choice)
+    fit = problem.fit()
+    ours = problem.objective(fit.values)
+    tiny = rounding(problem, fit.values) if np.isfinite(ours) else 0.0
+    assert fit.objective == pytest.approx(ours, rel=1e-9, abs=tiny), "its own objective"
+    lower, upper = problem.law.bounds()
+    assert (fit.values >= lower).all() and (fit.values <= upper).all()
+    theirs, point = best_of_scipy(problem, 20, choice.seed)
+    assert ours <= theirs * (1 + 1e-6) + tiny, (
+        f"{problem.family.formula}, {problem.space}, {problem.loss}: {fit.status} at {ours!r} "
+        f"{fit.values.tolist()}, SciPy {theirs!r} {point.tolist()}, bounds {problem.bounds}"
+    )
+
+
+EVERYTHING = list(HealthCheck)
+
+
+@settings(max_examples=40, suppress_health_check=EVERYTHING)
+@given(choices(("squared", "huber", "soft_l1", "cauchy")))
+def test_no_worse_than_least_squares(choice: Choice) -> None:
+    check(choice)
+
+
+@settings(max_examples=12, suppress_health_check=EVERYTHING)
+@given(choices(("log_cosh", "absolute", "quantile")))
+def test_no_worse_than_minimize(choice: Choice) -> None:
+    check(choice)
+
+
+@pytest.mark.slow
+@seed(int(os.environ.get("LAWFIT_SEED", "0")))
+@settings(max_examples=int(os.environ.get("LAWFIT_EXAMPLES", "2000")), derandomize=False,
+          suppress_health_check=EVERYTHING)
+@given(choices())
+def test_no_worse_than_scipy_at_length(choice: Choice) -> None:
+    check(choice)
