@@ -161,7 +161,8 @@ def loss_value(name: str, s: float, r: Array) -> Array:
         return np.where(r >= 0, s, s - 1) * r
     if name == "log_cosh":
         z = size / s
-        small = z**2 * (0.5 - z**2 / 12 + z**4 / 45)
+        near = np.minimum(z, 1e-2)
+        small = near**2 * (0.5 - near**2 / 12 + near**4 / 45)
         return s**2 * np.where(z < 1e-2, small, z + np.log1p(np.exp(-2 * z)) - np.log(2))
     raise KeyError(name)
 

@@ -185,6 +185,11 @@ ParameterRole role_of(const Graph& graph, const std::vector<std::vector<int>>& c
         else if (graph[other].on_data) take(feeds_exponential(graph, consumers, use) ? Role::log_amplitude : Role::offset, -1, sign);
       } else if (n.op == Op::DIV && data_sibling) {
         take(Role::scale, other, n.b == at ? -1 : 1);
+      } else if (n.op == Op::DIV && n.a == at && graph.mixed(other)) {
+        // p/(x - q): p is measured in units of x
+        const Node& m = graph[other];
+        for (int child : {m.a, m.b})
+          if ((m.op == Op::ADD || m.op == Op::SUB) && graph[child].on_data && !graph[child].on_parameters) take(Role::scale, child, 1);
       } else if (n.op == Op::LOG) {   // log(p) - log(x): p is measured in units of x
         for (int above : consumers[use]) {
           const Node& m = graph[above];

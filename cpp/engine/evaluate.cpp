@@ -125,7 +125,7 @@ void Evaluator::fill(double* tile, int lane, const double* source, int64_t count
 
 void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means) {
   Held& held = held_[lane];
-  const bool same_rows = held.table == &table && held.begin == begin && held.count == count;
+  const bool same_rows = held.table == &table && held.version == table.version && held.begin == begin && held.count == count;
   if (!same_rows) {
     for (size_t k = 0; k < program_.kept.size(); ++k) {
       const double* source = table.columns[k].data() + begin;
@@ -149,7 +149,7 @@ void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64
         (layout_ == Layout::points ? weight_[r] : weight_[r * W + lane]) = r < count;
     }
   }
-  held = {&table, begin, count, weight};
+  held = {&table, table.version, begin, count, weight};
   for (size_t k = 0; k < program_.kept.size(); ++k)
     if (program_.centre_of[k] >= 0) means[program_.centre_of[k]] = means_[k * W + lane];
 }

@@ -24,7 +24,7 @@ class Arena {
 
 // Per-row arrays of a whole table, in row order, as the program reads them.
 struct TableData {
-  int64_t rows = 0;
+  int64_t rows = 0, version = 0;              // version: changes when the same object holds other rows
   std::vector<std::vector<double>> columns;   // one per Program::kept, padded to a multiple of W
   std::vector<double> target;                 // T(y)
   std::vector<double> inverse_sigma, weight;  // empty: all one
@@ -88,7 +88,7 @@ class Evaluator {
   Column value_;
   std::vector<Column> jacobian_, hessian_;
   std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block
-  struct Held { const TableData* table = nullptr; int64_t begin = 0, count = 0; const double* weight = nullptr; };
+  struct Held { const TableData* table = nullptr; int64_t version = 0, begin = 0, count = 0; const double* weight = nullptr; };
   Held held_[W];                    // what each lane holds, so that equal data are not copied again
   std::vector<double> means_;       // [centred column][lane]
 };

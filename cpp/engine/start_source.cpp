@@ -1,7 +1,9 @@
 #include "start_source.hpp"
 
+#include <algorithm>
 #include <cmath>
 
+#include "random.hpp"
 #include "stages.hpp"
 
 namespace lawfit {
@@ -18,6 +20,23 @@ std::vector<double> linearised_sigma(const FitRequest& request) {
     sigma[r] = (t.sigma ? t.sigma[r] : 1) * slope;
   }
   return sigma;
+}
+
+constexpr int64_t kMostRows = 8192;
+
+TableData take_rows(const TableData& table, const std::vector<int64_t>& rows) {
+  auto take = [&](const std::vector<double>& from) {
+    std::vector<double> to;
+    for (int64_t r : rows) if (!from.empty()) to.push_back(from[r]);
+    return to;
+  };
+  TableData taken;
+  taken.rows = static_cast<int64_t>(rows.size());
+  for (const auto& column : table.columns) taken.columns.push_back(take(column));
+  taken.target = take(table.target);
+  taken.inverse_sigma = take(table.inverse_sigma);
+  taken.weight = take(table.weight);
+  return taken;
 }
 }  // namespace
 
@@ -50,20 +69,39 @@ int StartSource::nonlinear() const {
   return n;
 }
 int64_t StartSource::automatic_count(int64_t count) {
-  make_for(count);
+  make_for(std::min(count, kMostRows));
   return plan_.chosen;
 }
+// Starts need no more rows than this: of larger groups a random sample is looked at.
+StartSource::Rows StartSource::look_at(int64_t begin, int64_t count) {
+  if (count <= kMostRows) return {&linear_table_, &table_, begin, count};
+  const Philox stream(seed_, 0x5A3B1Eu);
+  std::vector<int64_t> chosen(kMostRows);
+  for (int64_t i = 0; i < kMostRows; ++i) {
+    // One row out of each of kMostRows equal stretches, so that sorted tables are covered evenly.
+    const double place = (static_cast<double>(i) + stream.block(static_cast<uint64_t>(i))[0] / 4294967296.0) / static_cast<double>(kMostRows);
+    chosen[i] = begin + std::min(static_cast<int64_t>(place * static_cast<double>(count)), count - 1);
+  }
+  sampled_linear_ = take_rows(linear_table_, chosen);
+  sampled_ = take_rows(table_, chosen);
+  sampled_linear_.version = sampled_.version = ++samples_;
+  return {&sampled_linear_, &sampled_, 0, kMostRows};
+}
+
 void StartSource::automatic(int64_t begin, int64_t count, double* out) {
-  make_for(count);
-  maker_->make(linear_table_, table_, begin, count, seed_, nullptr, out);
+  const Rows rows = look_at(begin, count);
+  make_for(rows.count);
+  maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
 }
 void StartSource::project(int64_t begin, int64_t count, int64_t starts, double* values) {
-  make_for(count);
-  maker_->project(linear_table_, table_, begin, count, starts, values);
+  const Rows rows = look_at(begin, count);
+  make_for(rows.count);
+  maker_->project(*rows.linear, *rows.real, rows.begin, rows.count, starts, values);
 }
 void StartSource::around(int64_t begin, int64_t count, const double* centre, int round, double* out) {
-  make_for(count);
-  maker_->make(linear_table_, table_, begin, count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
+  const Rows rows = look_at(begin, count);
+  make_for(rows.count);
+  maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
 }
 
 }  // namespace lawfit

@@ -20,18 +20,20 @@ class StartSource {
   int nonlinear() const;
 
  private:
+  struct Rows { const TableData *linear, *real; int64_t begin, count; };
+  Rows look_at(int64_t begin, int64_t count);
   void make_for(int64_t count);
 
   const CompiledLaw& law_;
   const FitRequest& request_;
   const TableData& table_;
   const uint64_t seed_;
-  TableData linear_table_;
+  TableData linear_table_, sampled_linear_, sampled_;
   bool weighted_;
   std::unique_ptr<Evaluator> linear_, real_;
   std::unique_ptr<StartMaker> maker_;
   StartPlan plan_;
-  int64_t made_for_ = -1;
+  int64_t made_for_ = -1, samples_ = 0;
 };
 
 }  // namespace lawfit

@@ -41,7 +41,7 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   const int dimension = std::min(nonlinear, kMostDimensions);
   plan.nodes = kScreenPerDimension[dimension];
   const int affordable = static_cast<int>(kScreenWork / static_cast<double>(std::max<int64_t>(rows, 1)));
-  plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 32)));
+  plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 64)));
   plan.chosen = std::min(kChosenPerDimension[dimension], plan.nodes);
   if (asked > 0) plan.nodes = plan.chosen = asked;
   return plan;

@@ -22,11 +22,13 @@ void released(void* p) noexcept {
 }
 }  // namespace
 
-// The array and nothrow forms call these.
+// The array forms call these; so do the nothrow ones, except under a sanitizer.
 void* operator new(std::size_t size) { return counted(size, 1); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 1); }
 void* operator new(std::size_t size, std::align_val_t align) { return counted(size, static_cast<std::size_t>(align)); }
 void operator delete(void* p) noexcept { released(p); }
 void operator delete(void* p, std::size_t) noexcept { released(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { released(p); }
 void operator delete(void* p, std::align_val_t) noexcept { released(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { released(p); }
 
