@@ -231,7 +231,7 @@ def tables(draw: st.DrawFn) -> dict[str, np.ndarray]:
     return {"x": draw(column), "y": draw(column), "w": draw(column)}
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(tables(), st.sampled_from(LAWS), st.sampled_from(SPACES), st.sampled_from(LOSSES),
        st.sampled_from([None, "weights", "sigma"]))
 def test_any_table_gives_a_status_or_a_named_error(

@@ -5,27 +5,11 @@
 #include <cmath>
 
 #include "cholesky.hpp"
+#include "solver_constants.hpp"
 
 namespace lawfit {
 
 namespace {
-constexpr double kFirstDampingFar = 1e-4, kFirstDampingFinish = 1e-9;
-constexpr double kDampingFloorFar = 1e-14, kDampingFloorFinish = 1e-3;
-constexpr double kLongestFarStep = 1.5;      // in units of one e-fold or of a typical size
-constexpr double kSlowDecrease = 1e-2;       // far: relative decrease that counts as slow
-constexpr int kSlowSteps = 3;
-constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
-constexpr double kStalledSize = 1e-6;        // scaled step below which a stop at rounding is convergence
-constexpr double kKinkWidth = 1e-9;          // of the residual spread: smoothing left at kinks
-constexpr double kOrthogonal = 1e-3;         // cosine of residuals and Jacobian columns at an optimum
-constexpr double kFinishFloor = 1e-6;
-constexpr double kCautiousDamping = 1e2;
-constexpr double kGaussDamping = 1e-3, kNewtonLimit = 1e-2;
-constexpr double kFarOrthogonal = 0.03;      // far: good enough to hand over
-constexpr double kPerfect = 2e-12;           // relative residuals that may be all rounding: no direction in them
-constexpr double kNoInfluence = 1e-12;       // relative change of fitted values per relative change
-constexpr double kRounding = 2.3e-16;
-
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -142,201 +126,6 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
   }
 }
 
-// The size of an O(1) change of a parameter that is not in log metric.
-V Solver::unit(int i) const {
-  return problem_.typical[i] > 0 ? broadcast(problem_.typical[i]) : vmax(vabs(theta_[i]), broadcast(1e-300));
-}
-
-// Gauss-Newton matrix in the far metric; identity damping scaled by the objective's own energy.
-void Solver::far_system() {
-  const V one = broadcast(1.0);
-  for (int i = 0; i < p_; ++i) {
-    metric_[i] = problem_.log_metric[i] ? theta_[i] : one;
-    // Log parameters and exponents are O(1) by nature; others are damped by the largest curvature
-    // they have shown, which follows their units.
-    if (problem_.log_metric[i]) damp_[i] = now_.energy[0];
-    else if (problem_.typical[i] > 0) damp_[i] = now_.energy[0] / (unit(i) * unit(i));
-    else damp_[i] = select(fresh_, damp_[i], vmax(damp_[i], now_.majorised[i * (i + 1) / 2 + i]));
-  }
-  for (int i = 0, e = 0; i < p_; ++i)
-    for (int j = 0; j <= i; ++j, ++e) matrix_[e] = now_.majorised[e] * metric_[i] * metric_[j];
-}
-
-// Newton's matrix where it may be trusted, else the majoriser's, both damped by its diagonal.
-void Solver::finish_system() {
-  for (int i = 0; i < p_; ++i) {
-    metric_[i] = broadcast(1.0);
-    const V curvature = now_.majorised[i * (i + 1) / 2 + i];
-    damp_[i] = select(cautious_ & ~fresh_, vmax(damp_[i], curvature), curvature);
-    // A nonlinear parameter whose term has all but vanished has no curvature of its own to lean on.
-    if (problem_.linear[i]) continue;
-    const V reach = broadcast(1e-3) * vsqrt(now_.energy[0] / vmax(curvature, broadcast(1e-300)));
-    const V size = problem_.typical[i] > 0 ? unit(i) : vmax(unit(i), reach);   // a value of zero has no size
-    damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (size * size);
-  }
-  for (int e = 0; e < entries_; ++e) matrix_[e] = select(newton_, now_.second[e], now_.majorised[e]);
-}
-
-// Solves for the damped step with parameters held at bounds they press against, then holds any
-// that the step would carry across a bound and solves again for the rest.
-L Solver::solve_bounded() {
-  const V zero = broadcast(0.0), one = broadcast(1.0);
-  for (int i = 0; i < p_; ++i) {
-    fixed_[i] = ((theta_[i] <= lower_[i]) & (now_.gradient[i] > zero)) | ((theta_[i] >= upper_[i]) & (now_.gradient[i] < zero));
-    fixed_step_[i] = zero;
-  }
-  L definite = broadcast_bits(0);
-  for (int round = 0; round <= p_; ++round) {
-    for (int i = 0, e = 0; i < p_; ++i) {
-      V right = -now_.gradient[i] * metric_[i];
-      for (int j = 0; j < p_; ++j) {
-        const int at = j <= i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i;
-        if (j == i) continue;
-        right = fnma(matrix_[at], fixed_step_[j], right);
-      }
-      rhs_[i] = select(fixed_[i], fixed_step_[i], right);
-      for (int j = 0; j <= i; ++j, ++e) {
-        V entry = matrix_[e];
-        if (j == i) entry = select(fixed_[i], one, fma(damping_.lambda, damp_[i], entry));
-        else entry = select(fixed_[i] | fixed_[j], zero, entry);
-        factor_[e] = entry;
-      }
-    }
-    for (int i = 0; i < p_; ++i) step_[i] = rhs_[i];
-    definite = cholesky_solve(p_, factor_, step_);
-    if (stage_ == Stage::far) break;
-    L crossed = broadcast_bits(0);
-    for (int i = 0; i < p_; ++i) {
-      const V to = theta_[i] + step_[i];
-      const L low = (to < lower_[i]) & ~fixed_[i] & definite, high = (to > upper_[i]) & ~fixed_[i] & definite;
-      fixed_step_[i] = select(low, lower_[i] - theta_[i], select(high, upper_[i] - theta_[i], fixed_step_[i]));
-      fixed_[i] |= low | high;
-      crossed |= low | high;
-    }
-    if (!any(crossed)) break;
-  }
-  return definite;
-}
-
-// Newton's steps failed here: reweighted Gauss-Newton takes over, for longer after every failure.
-void Solver::leave_newton(L lanes) {
-  newton_ &= ~lanes;
-  patience_ = select(lanes, vmin(patience_ * broadcast(2.0), broadcast(32.0)), patience_);
-  gauss_steps_ = select(lanes, broadcast(0.0), gauss_steps_);
-  damping_.reset(lanes, kGaussDamping);
-}
-
-// Reweighted steps that go well hand over to Newton once they have earned it.
-void Solver::enter_newton(L good) {
-  gauss_steps_ = select(good & ~newton_, gauss_steps_ + broadcast(1.0), gauss_steps_);
-  const L ready = good & ~newton_ & (gauss_steps_ >= patience_);
-  if (!any(ready)) return;
-  newton_ |= ready;
-  damping_.reset(ready, kFirstDampingFinish);
-}
-
-void Solver::predict() {
-  V linear{}, quadratic{};
-  for (int i = 0; i < p_; ++i) {
-    linear = fma(now_.gradient[i] * metric_[i], step_[i], linear);
-    V row{};
-    for (int j = 0; j < p_; ++j) row = fma(matrix_[j <= i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i], step_[j], row);
-    quadratic = fma(row, step_[i], quadratic);
-  }
-  predicted_ = -fma(broadcast(0.5), quadratic, linear);
-}
-
-void Solver::step() {
-  const V zero = broadcast(0.0);
-  if (stage_ == Stage::far) far_system(); else finish_system();
-  // An indefinite matrix only costs a factorisation, not an evaluation: leave Newton, or damp.
-  for (int attempt = 0; attempt < 12; ++attempt) {
-    definite_ = solve_bounded();
-    const L again = ~definite_ & ~fresh_ & busy_;
-    if (!any(again)) break;
-    const L leave = again & newton_;
-    if (any(leave)) {
-      leave_newton(leave);
-      finish_system();
-    }
-    damping_.rejected(again & ~leave, stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish);
-  }
-  const L still = fresh_ | ~definite_ | ~busy_;
-  if (stage_ == Stage::far) {
-    V longest{};
-    for (int i = 0; i < p_; ++i) {
-      if (problem_.log_metric[i]) longest = vmax(vabs(step_[i]), longest);
-      else if (problem_.typical[i] > 0) longest = vmax(vabs(step_[i]) / unit(i), longest);
-    }
-    const V shrink = vmin(broadcast(kLongestFarStep) / vmax(longest, broadcast(1e-300)), broadcast(1.0));
-    for (int i = 0; i < p_; ++i) step_[i] *= shrink;
-  }
-  for (int i = 0; i < p_; ++i) step_[i] = select(still, zero, step_[i]);
-  predict();
-  if (stage_ == Stage::finish) mark_converged();
-}
-
-// Differences of the objective below this are rounding.
-V Solver::rounding_noise() const {
-  return broadcast(4 * kRounding) * (objective_ + *now_.sensitivity);
-}
-
-// Largest cosine between the residuals and a Jacobian column: a gradient free of every scale.
-V Solver::cosine() const {
-  const V zero = broadcast(0.0);
-  V largest{};
-  const V size = fma(broadcast(kPerfect * kPerfect), now_.energy[0], broadcast(2.0) * objective_);
-  for (int i = 0; i < p_; ++i) {
-    const V g = now_.gradient[i];
-    const V m = now_.majorised[i * (i + 1) / 2 + i];
-    const L free = (m > zero) & ~((theta_[i] <= lower_[i]) & (g > zero)) & ~((theta_[i] >= upper_[i]) & (g < zero));
-    largest = vmax(largest, select(free, vabs(g) / vsqrt(m * size), zero));
-  }
-  return largest;
-}
-
-// Convergence is judged on the predicted step, scaled by each parameter or by what it would take
-// to change the fitted values by a thousandth, never on the decrease of the objective.
-void Solver::mark_converged() {
-  const V zero = broadcast(0.0);
-  last_size_ = size_;
-  V size{};
-  for (int i = 0; i < p_; ++i) {
-    const V diagonal = now_.majorised[i * (i + 1) / 2 + i];
-    const V reach = broadcast(1e-3) * vsqrt(now_.energy[0] / vmax(diagonal, broadcast(1e-300)));
-    const V scaled = vabs(step_[i]) / vmax(vmax(vabs(theta_[i]), reach), broadcast(1e-300));
-    size = vmax(size, select(step_[i] == zero, zero, scaled));
-  }
-  size_ = size * (broadcast(1.0) + damping_.lambda);
-  const L settled = busy_ & ~fresh_ & definite_;
-  const L at_target = scale_ <= target_scale_;
-  const L local = settled & ~at_target &
-                  ((predicted_ <= broadcast(1e-5) * objective_) | (size_ <= broadcast(1e-5)) | (at_scale_ >= broadcast(25.0)));
-  if (any(local)) relax_scale(local);
-  const V aligned = cosine();
-  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) & newton_ &
-                  (aligned <= broadcast(kOrthogonal));
-  // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
-  const V noise = rounding_noise();
-  const L blind = settled & at_target & (predicted_ <= broadcast(4.0) * noise);
-  blind_ = select(blind, blind_ + broadcast(1.0), blind_);
-  const L exhausted = blind & (((size_ >= broadcast(0.5) * last_size_) & (blind_ >= broadcast(3.0))) | (blind_ >= broadcast(12.0)));
-  const L finished = small | exhausted;
-  if (!any(finished)) return;
-  for (int i = 0; i < p_; ++i) {
-    const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
-    theta_[i] = select(small, to, theta_[i]);
-  }
-  const int lanes = layout_ == Layout::points ? 1 : W;
-  for (int lane = 0; lane < lanes; ++lane)
-    if (finished[lane]) {
-      const bool good = small[lane] || (size_[lane] <= kStalledSize && aligned[lane] <= kOrthogonal);
-      harvest(lane, final_status(lane, good));
-      if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
-    }
-  for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, zero, step_[i]);
-}
-
 Status Solver::final_status(int lane, bool good) const {
   if (!good) return Status::stalled;
   for (int i = 0; i < p_; ++i) {
@@ -348,14 +137,6 @@ Status Solver::final_status(int lane, bool good) const {
   for (int i = 0; i < p_; ++i)
     if (theta_[i][lane] <= problem_.lower[i] || theta_[i][lane] >= problem_.upper[i]) return Status::converged_at_bound;
   return Status::converged;
-}
-
-void Solver::relax_scale(L local) {
-  scale_ = select(local, vmax(scale_ * broadcast(kScaleFactor), target_scale_), scale_);
-  at_scale_ = select(local, broadcast(0.0), at_scale_);
-  fresh_ |= local;   // the objective changed: evaluate where we are before stepping on
-  damping_.reset(local, kFirstDampingFinish);
-  for (int i = 0; i < p_; ++i) step_[i] = select(local, broadcast(0.0), step_[i]);
 }
 
 void Solver::trial_point() {

@@ -1,0 +1,29 @@
+// Constants of the solver, each with what it decides. All are free of units.
+#pragma once
+
+namespace lawfit {
+
+// Damping.
+constexpr double kFirstDampingFar = 1e-4, kFirstDampingFinish = 1e-9;
+constexpr double kDampingFloorFar = 1e-14, kDampingFloorFinish = 1e-3;   // least damping after a failure
+constexpr double kCautiousDamping = 1e2;     // a given start walked from in short steps
+constexpr double kGaussDamping = 1e-3;       // reweighted steps after Newton failed
+constexpr double kNewtonLimit = 1e-2;        // Newton that needs more damping than this is left
+constexpr double kFinishFloor = 1e-6;        // damping of nonlinear parameters, of the energy per O(1) change
+
+// Far phase.
+constexpr double kLongestFarStep = 1.5;      // in e-folds, or in O(1) changes of an exponent
+constexpr double kSlowDecrease = 1e-2;       // relative decrease that counts as slow
+constexpr int kSlowSteps = 3;                // slow steps before the finish takes over
+constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns that is good enough to hand over
+
+// Convergence.
+constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
+constexpr double kKinkWidth = 1e-9;          // of the typical residual: smoothing left at kinks
+constexpr double kStalledSize = 1e-6;        // scaled step below which a stop at rounding is convergence
+constexpr double kOrthogonal = 1e-3;         // cosine of residuals and Jacobian columns at an optimum
+constexpr double kPerfect = 2e-12;           // relative residuals that may be all rounding: no direction in them
+constexpr double kNoInfluence = 1e-12;       // relative change of fitted values per relative change
+constexpr double kRounding = 2.3e-16;
+
+}  // namespace lawfit
