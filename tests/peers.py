@@ -84,7 +84,7 @@ def _minimize(problem: Problem, start: Array, evaluations: int) -> Array:
     point, scale = start, np.maximum(np.abs(start), 1e-8)
     lower, upper = problem.law.bounds()
     typical = float(np.median(np.abs(problem.residuals(start)))) or 1.0
-    for width in [s] if name == "log_cosh" else typical * np.array([0.3, 1e-2, 1e-4]):
+    for width in [s] if name == "log_cosh" else typical * np.array([0.3, 1e-3]):
         def objective(z: Array, width: float = width) -> tuple[float, Array]:
             r = problem.residuals(z * scale)
             value, slope = _smooth(name, s, width, r)

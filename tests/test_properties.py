@@ -71,13 +71,13 @@ def check(choice: Choice) -> None:
 EVERYTHING = list(HealthCheck)
 
 
-@settings(max_examples=40, suppress_health_check=EVERYTHING)
+@settings(max_examples=25, suppress_health_check=EVERYTHING)
 @given(choices(("squared", "huber", "soft_l1", "cauchy")))
 def test_no_worse_than_least_squares(choice: Choice) -> None:
     check(choice)
 
 
-@settings(max_examples=12, suppress_health_check=EVERYTHING)
+@settings(max_examples=8, suppress_health_check=EVERYTHING)
 @given(choices(("log_cosh", "absolute", "quantile")))
 def test_no_worse_than_minimize(choice: Choice) -> None:
     check(choice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -346,9 +347,11 @@ def test_data_constrained(published: Reader) -> None:
     data["RD"], data["RN"] = data["tokens"] / data["U"] - 1, data["params"] / data["V"] - 1
     law = lf.Law("E + A/(V + V*rn*(1 - exp(-RN/rn)))**alpha + B/(U + U*rd*(1 - exp(-RD/rd)))**beta",
                  variables=("U", "V", "RN", "RD"))
-    law = law.tie("alpha", "beta").bound(**{name: (0, None) for name in ("E", "A", "rn", "B", "rd")})
+    law = law.tie("alpha", "beta").bound(**dict.fromkeys(("E", "A", "rn", "B", "rd"), (0, None)))
     constants = {"E": E, "A": A, "alpha": alpha, "B": B, "beta": alpha, "rn": 5.31, "rd": 15.388}
     columns = {name: data[name] for name in law.variables}
     residual = np.log(data["loss"]) - np.log(law(**columns, **constants))
-    found = fit(data, law, columns={}, on="log", loss=lf.Huber(1e-3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lf.FitWarning)  # only the objective is promised
+        found = fit(data, law, columns={}, on="log", loss=lf.Huber(1e-3))
     assert found.objective <= huber(residual, 1e-3).sum()

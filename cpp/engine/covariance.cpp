@@ -24,7 +24,8 @@ struct RowTable {
   std::vector<double> model, slope, majoriser, curvature, jacobian;
   RowTable(RowModel& source, const double* parameters, int p, int64_t begin, int64_t count)
       : model(count), slope(count), majoriser(count), curvature(count), jacobian(count * p) {
-    source.rows(parameters, begin, count, nullptr, {model.data(), slope.data(), majoriser.data(), curvature.data(), jacobian.data()});
+    const double spread = source.objective(parameters, begin, count, nullptr) / static_cast<double>(std::max<int64_t>(count, 1));
+    source.rows(parameters, begin, count, nullptr, {model.data(), slope.data(), majoriser.data(), curvature.data(), jacobian.data()}, spread);
   }
 };
 

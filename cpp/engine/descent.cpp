@@ -9,7 +9,10 @@ double typical_size(const TableData& table, int64_t begin, int64_t count) {
   double sum = 0;
   int64_t n = 0;
   for (int64_t r = begin; r < begin + count; ++r)
-    if (const double t = table.target[r]; std::isfinite(t)) { sum += t * t; ++n; }
+    if (const double t = table.target[r] * (table.inverse_sigma.empty() ? 1 : table.inverse_sigma[r]); std::isfinite(t)) {
+      sum += t * t;
+      ++n;
+    }
   return n && sum > 0 ? std::sqrt(sum / static_cast<double>(n)) : 1;
 }
 
@@ -22,6 +25,7 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   outcomes_.clear();
   for (size_t k = 0; k < n; ++k) {
     jobs_.push_back({ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0});
+    jobs_.back().sharpest = 2e-15 * typical_size(table_, ranges[k].begin, ranges[k].count);
     outcomes_.push_back({&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false});
   }
   far(problem_, jobs_, outcomes_);
@@ -108,11 +112,11 @@ template <class Attempt> void Descent::retry(const std::vector<const double*>& g
   }
 }
 
-// The finish works with smoothed kinks; what is reported is the loss itself.
+// The finish works with smoothed kinks and relaxed scales; what is reported is the loss itself.
 void Descent::exact_objectives() {
-  if (!has_kink(problem_.loss)) return;
+  if (problem_.loss == Loss::squared) return;
   for (size_t k = 0; k < jobs_.size(); ++k)
-    if (std::isfinite(outcomes_[k].objective))
+    if (std::isfinite(outcomes_[k].objective) && (has_kink(problem_.loss) || !fitted(outcomes_[k].status)))
       outcomes_[k].objective = rows_.objective(outcomes_[k].parameters, jobs_[k].begin, jobs_[k].count, nullptr);
 }
 

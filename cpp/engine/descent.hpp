@@ -10,7 +10,7 @@ namespace lawfit {
 struct RowRange { int64_t begin, count; };
 
 inline bool fitted(Status s) { return s == Status::converged || s == Status::converged_at_bound; }
-double typical_size(const TableData& table, int64_t begin, int64_t count);   // root mean square of T(y)
+double typical_size(const TableData& table, int64_t begin, int64_t count);   // root mean square of T(y)/sigma
 
 constexpr double kSameBasin = 1e-6;   // relative objective within which two optima are one
 

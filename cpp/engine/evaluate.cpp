@@ -210,14 +210,14 @@ void Evaluator::run_once(Tier tier, const V* parameters) {
   for (int i = 0; i < end; ++i) once_[i].run(once_[i].out, once_[i].a, once_[i].b, once_[i].c, 1);
 }
 
-ObjectiveBlock Evaluator::objective_block(int64_t first, V scale, V quantile) const {
+ObjectiveBlock Evaluator::objective_block(int64_t first, const LossShape& shape) const {
   const int64_t shift = first * W;
   return {value_.base + (value_.moves ? shift : 0), target_ + shift, inverse_sigma_ + (with_sigma_ ? shift : 0),
-          weight_ + (weighted_ ? shift : 0), value_.stride, with_sigma_ ? W : 0, weighted_ ? W : 0, scale, quantile,
+          weight_ + (weighted_ ? shift : 0), value_.stride, with_sigma_ ? W : 0, weighted_ ? W : 0, shape,
           slope_, majoriser_, curvature_};
 }
 
-void Evaluator::evaluate(Tier tier, const V* parameters, V scale, V quantile, const Sums& sums) {
+void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums) {
   run_once(tier, parameters);
   for (int i = 0; i < sums.vectors; ++i) sums.value[i] = V{};
   ObjectiveSums objective{};
@@ -225,7 +225,7 @@ void Evaluator::evaluate(Tier tier, const V* parameters, V scale, V quantile, co
   for (int64_t first = 0; first < rows; first += block_) {
     const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));
     run_points(tier, first, count);
-    (tier == Tier::hessian ? curved_ : plain_)(objective_block(first, scale, quantile), count, objective);
+    (tier == Tier::hessian ? curved_ : plain_)(objective_block(first, shape), count, objective);
     if (tier != Tier::value) accumulate(tier, first, count, sums);
   }
   sums.value[0] = objective.value;
@@ -234,7 +234,7 @@ void Evaluator::evaluate(Tier tier, const V* parameters, V scale, V quantile, co
   if (layout_ == Layout::points) across_lanes(sums);
 }
 
-void Evaluator::rows(const V* parameters, V scale, V quantile, const Rows& out) {
+void Evaluator::rows(const V* parameters, const LossShape& shape, const Rows& out) {
   run_once(Tier::jacobian, parameters);
   const int p = program_.parameters;
   const int64_t rows = used_rows(), points = held_[0].count;
@@ -242,7 +242,7 @@ void Evaluator::rows(const V* parameters, V scale, V quantile, const Rows& out) 
   for (int64_t first = 0; first < rows; first += block_) {
     const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));
     run_points(Tier::jacobian, first, count);
-    const ObjectiveBlock block = objective_block(first, scale, quantile);
+    const ObjectiveBlock block = objective_block(first, shape);
     curved_(block, count, unused);
     const int64_t begin = first * W, end = std::min(begin + static_cast<int64_t>(count) * W, points);
     auto copy = [&](double* to, const double* from, int stride) {

@@ -54,12 +54,12 @@ class Evaluator {
   // `means` receives the mean of every centred column (subtracted here). In the points layout
   // the lane must be 0 and all lanes are filled.
   void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means);
-  void evaluate(Tier tier, const V* parameters, V scale, V quantile, const Sums& sums);
+  void evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums);
   double weight_total(int lane) const;
   int lanes() const { return layout_ == Layout::points ? 1 : W; }   // independent problems at once
   // Per-row results of one parameter vector (points layout only): any pointer may be null.
   struct Rows { double *model, *slope, *majoriser, *curvature, *jacobian, *value = nullptr; };   // jacobian: rows x parameters
-  void rows(const V* parameters, V scale, V quantile, const Rows& out);
+  void rows(const V* parameters, const LossShape& shape, const Rows& out);
 
  private:
   struct Call { Kernel run; double* out; const double *a, *b, *c; int column_a, column_b, column_c; };
@@ -73,7 +73,7 @@ class Evaluator {
   void fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding);
   int64_t used_rows() const;
   void run_once(Tier tier, const V* parameters);
-  ObjectiveBlock objective_block(int64_t first, V scale, V quantile) const;
+  ObjectiveBlock objective_block(int64_t first, const LossShape& shape) const;
 
   const Program& program_;
   Space space_;

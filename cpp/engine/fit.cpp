@@ -7,6 +7,7 @@
 
 #include "covariance.hpp"
 #include "descent.hpp"
+#include "kink_polish.hpp"
 #include "start_source.hpp"
 
 namespace lawfit {
@@ -14,9 +15,9 @@ namespace lawfit {
 namespace {
 constexpr double kTie = 1e-9;              // relative objective below which the earlier start wins
 constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
-constexpr int kHopRounds = 3;              // searches around the best optimum while they find better ones
+constexpr int kHopRounds = 5;              // searches around the best optimum while they find better ones
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
-constexpr double kRareBasin = 0.25;        // share of starts below which the best optimum may not be the last word
+constexpr double kRareBasin = 0.4;        // share of starts below which the best optimum may not be the last word
 
 double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -39,6 +40,8 @@ class FitCall {
                              request.table.rows, request.objective.space)),
         rows_(law, request.table, request.objective, longest_group(request)), source_(law, request, table_, options.seed),
         found_(request.groups) {
+    // Kinks are approached through a dozen scales.
+    if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
     if (options.max_seconds > 0) options_.limits.deadline = steady_seconds() + options.max_seconds;
   }
 
@@ -176,8 +179,11 @@ class FitCall {
     result_.start_status.assign(request_.groups * starts_, static_cast<int8_t>(Status::too_few_points));
     for (int64_t g = 0; g < request_.groups; ++g)
       if (usable(g)) {
+        Outcome o = *best(g);
         reduce_starts(g);
-        reduce_group(g, *best(g));
+        if (has_kink(problem_.loss) && std::isfinite(o.objective))
+          o.objective = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), o.parameters);
+        reduce_group(g, o);
       }
   }
 
@@ -216,7 +222,7 @@ class FitCall {
     Status status = own_status(o);
     if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
     if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
-    if (fitted(status) || status == Status::stalled || status == Status::iteration_limit) {
+    if (fitted(status) || status == Status::stalled || status == Status::iteration_limit || status == Status::not_identified) {
       const bool lacking = find_tradeoffs(rows_, o.parameters, o.active, p_, begin(g), count(g), &result_.tradeoff[g * p_ * p_]);
       if (lacking) status = Status::not_identified;
     }

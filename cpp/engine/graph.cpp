@@ -26,7 +26,7 @@ bool power_of_two(double x) {
   int exponent;
   return x != 0 && std::isfinite(x) && std::isfinite(1 / x) && std::frexp(std::fabs(x), &exponent) == 0.5;
 }
-bool commutes(Op op) { return op == Op::ADD || op == Op::MUL || op == Op::MIN || op == Op::MAX || op == Op::LOGADDEXP; }
+bool commutes(Op op) { return op == Op::ADD || op == Op::MUL || op == Op::LOGADDEXP; }
 }  // namespace
 
 int arity(Op op) { return kOps[static_cast<int>(op)].arity; }
@@ -280,7 +280,8 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
     }
     case Op::RECIPROCAL: to(n.a, make(Op::NEG, mul(w, make(Op::SQUARE, i)))); break;
     case Op::SQUARE: to(n.a, mul(w, mul(k(2), n.a))); break;
-    case Op::EXP: to(n.a, mul(w, i)); break;
+    // Of a power whose base is zero: the vanished power outweighs an infinite logarithm in w.
+    case Op::EXP: to(n.a, nodes_[n.a].op == Op::MUL0 ? make(Op::MUL0, i, w) : mul(w, i)); break;
     case Op::LOG: to(n.a, make(Op::DIV0, w, n.a)); break;
     case Op::LOG1P: to(n.a, make(Op::DIV, w, make(Op::ADD, n.a, k(1)))); break;
     case Op::EXPM1: to(n.a, mul(w, make(Op::EXP, n.a))); break;

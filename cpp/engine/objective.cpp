@@ -16,7 +16,7 @@ void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
     V weight = load(in.weight + k * in.weight_stride), inverse_sigma = load(in.inverse_sigma + k * in.sigma_stride);
     SpaceTerms space = space_terms<S_>(m);
     V r = (load(in.target + k * W) - space.t) * inverse_sigma;
-    LossTerms loss = loss_terms<L_>(r, in.scale, in.quantile);
+    LossTerms loss = loss_terms<L_>(r, in.shape);
     // Rows of weight zero are padding or not drawn: they must not count even when m is not finite.
     L counts = weight > zero;
     V dt = space.dt * inverse_sigma;

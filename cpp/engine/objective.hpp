@@ -12,16 +12,26 @@ enum class Loss { squared, huber, soft_l1, cauchy, absolute, quantile, log_cosh 
 // touches the loss at r and lies above it everywhere.
 struct LossTerms { V value, psi, dpsi, omega; };
 
-// s is the loss's own scale (delta). For the absolute and quantile losses it is the width
-// of the smoothed kink, which the solver drives towards zero; q is the quantile.
-template <Loss L_> LAWFIT_INLINE LossTerms loss_terms(V r, V s, V q) {
+// scale: the loss's own (delta); for the absolute and quantile losses the width of the smoothed
+// kink, which the solver drives towards zero. reach: residuals up to it are treated as inside the
+// quadratic part; it is the scale itself, except right after the scale has shrunk, when the rows
+// that were inside are about to follow it.
+struct LossShape {
+  V scale, quantile, reach;
+  static LossShape of(V scale, V quantile) { return {scale, quantile, scale}; }
+};
+
+template <Loss L_> LAWFIT_INLINE LossTerms loss_terms(V r, const LossShape& shape) {
+  const V s = shape.scale, q = shape.quantile;
+  (void)s; (void)q;
   const V one = broadcast(1.0), zero = broadcast(0.0);
   const V size = vabs(r);
   if constexpr (L_ == Loss::squared) {
     return {broadcast(0.5) * r * r, r, one, one};
   } else if constexpr (L_ == Loss::huber) {
     V inner = vmin(size, s);
-    return {inner * fnma(broadcast(0.5), inner, size), vmax(vmin(r, s), -s), select(size <= s, one, zero),
+    const L inside = size <= shape.reach;
+    return {inner * fnma(broadcast(0.5), inner, size), select(inside, r, copysign(s, r)), select(inside, one, zero),
             s / vmax(size, s)};
   } else if constexpr (L_ == Loss::soft_l1) {
     V z = r / s, t = vsqrt(fma(z, z, one)), inverse = one / t;
@@ -32,12 +42,14 @@ template <Loss L_> LAWFIT_INLINE LossTerms loss_terms(V r, V s, V q) {
   } else if constexpr (L_ == Loss::absolute) {
     V inner = vmin(size, s);
     V smooth = inner * fnma(broadcast(0.5), inner, size) / s;   // |r| - s/2 outside
-    return {smooth, vmax(vmin(r / s, one), -one), select(size <= s, one / s, zero), one / vmax(size, s)};
+    const L inside = size <= shape.reach;
+    return {smooth, select(inside, r / s, copysign(one, r)), select(inside, one / s, zero), one / vmax(size, s)};
   } else if constexpr (L_ == Loss::quantile) {
     V inner = vmin(size, s), tilt = q - broadcast(0.5), half = broadcast(0.5);
     V smooth = inner * fnma(half, inner, size) / s;
-    return {half * smooth + tilt * r, half * vmax(vmin(r / s, one), -one) + tilt,
-            select(size <= s, half / s, zero), half / vmax(size, s)};
+    const L inside = size <= shape.reach;
+    return {half * smooth + tilt * r, half * select(inside, r / s, copysign(one, r)) + tilt, select(inside, half / s, zero),
+            half / vmax(size, s)};
   } else {
     V z = size / s, e = v_exp(broadcast(-2.0) * z);
     V t = (one - e) / (one + e);
@@ -72,7 +84,7 @@ double space_transform(Space space, double value);   // T(y) for a datum
 struct ObjectiveBlock {
   const double *model, *target, *inverse_sigma, *weight;
   int model_stride, sigma_stride, weight_stride;
-  V scale, quantile;
+  LossShape shape;
   double *slope, *majoriser, *curvature;   // out; curvature only when the Hessian is wanted
   ObjectiveBlock from(int k) const {       // the same block starting at point k
     ObjectiveBlock b = *this;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "descent.hpp"
 #include "fit.hpp"
 #include "random.hpp"
 #include "row_model.hpp"
@@ -43,6 +44,7 @@ ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request,
   // A kink needs some smoothing to start from: the spread of the full fit's residuals.
   const double full = rows.objective(request.warm.data(), 0, n, nullptr);
   const double relax = has_kink(request.objective.loss) ? 0.1 * full / static_cast<double>(n) : 0;
+  const double sharpest = 2e-15 * typical_size(table, 0, n);
   std::vector<Job> jobs;
   std::vector<Outcome> outcomes;
   std::vector<int64_t> drawn;   // replicates with enough distinct rows to fit
@@ -54,6 +56,7 @@ ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request,
     }
     drawn.push_back(r);
     jobs.push_back({0, n, w, request.warm.data(), relax});
+    jobs.back().sharpest = sharpest;
     outcomes.push_back({&result.values[r * p], &active[r * p], infinity, infinity, 0, 0, Status::cancelled, false});
   }
   std::atomic<bool> cancelled{false};

@@ -19,20 +19,22 @@ void RowModel::load(const double* parameters, int64_t begin, int64_t count, cons
   for (int k = 0; k < law_.natural.parameters; ++k) theta_[k] = broadcast(parameters[k]);
 }
 
-void RowModel::rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out) {
+void RowModel::rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out,
+                    double smoothing) {
   load(parameters, begin, count, weight);
-  evaluator_.rows(theta_, broadcast(exact_scale()), broadcast(objective_.quantile), out);
+  const double scale = has_kink(objective_.loss) && smoothing > 0 ? smoothing : exact_scale();
+  evaluator_.rows(theta_, LossShape::of(broadcast(scale), broadcast(objective_.quantile)), out);
 }
 
 double RowModel::objective(const double* parameters, int64_t begin, int64_t count, const double* weight) {
   load(parameters, begin, count, weight);
-  evaluator_.evaluate(Tier::value, theta_, broadcast(exact_scale()), broadcast(objective_.quantile), sums_);
+  evaluator_.evaluate(Tier::value, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   return sums_.value[0][0];
 }
 
 void RowModel::hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out) {
   load(parameters, begin, count, weight);
-  evaluator_.evaluate(Tier::hessian, theta_, broadcast(exact_scale()), broadcast(objective_.quantile), sums_);
+  evaluator_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   const int p = law_.natural.parameters;
   for (int i = 0; i < p; ++i)
     for (int j = 0; j <= i; ++j) out[i * p + j] = out[j * p + i] = sums_.second[i * (i + 1) / 2 + j][0];

@@ -11,7 +11,9 @@ class RowModel {
   // capacity: most rows that one call below will ask for.
   RowModel(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, int64_t capacity);
 
-  void rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out);
+  // `smoothing`: width of kinks, for weights that stay finite where a residual is zero; 0: none.
+  void rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out,
+            double smoothing = 0);
   // The objective without the solver's smoothing of kinks.
   double objective(const double* parameters, int64_t begin, int64_t count, const double* weight);
   // Full Hessian of the objective, parameters x parameters.

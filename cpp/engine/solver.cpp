@@ -57,9 +57,10 @@ void Solver::refill(int lane) {
     objective_[l] = infinity;
     size_[l] = last_size_[l] = infinity;
     slow_[l] = blind_[l] = at_scale_[l] = iterations_[l] = moved_[l] = 0;
-    target_scale_[l] = has_kink(problem_.loss) ? std::max(job.relax, 1e-300) * kKinkWidth : problem_.scale;
+    target_scale_[l] = has_kink(problem_.loss) ? std::max(std::max(job.relax, 1e-300) * kKinkWidth, job.sharpest) : problem_.scale;
     scale_[l] = std::max(target_scale_[l], job.relax);
     if (stage_ == Stage::far) target_scale_[l] = scale_[l];
+    reach_[l] = scale_[l];
   }
   L mine = broadcast_bits(0);
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) mine[l] = -1;
@@ -108,14 +109,14 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
   outcomes_ = outcomes;
   queue_ = &queue;
   limits_ = limits;
-  fresh_ = busy_ = done_ = newton_ = cautious_ = broadcast_bits(0);
+  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = broadcast_bits(0);
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
   for (int lane = 0; lane < lanes; ++lane) refill(lane);
   while (any(busy_)) {
     step();
     trial_point();
-    evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, scale_, broadcast(problem_.quantile), next_);
+    evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, broadcast(problem_.quantile), reach_}, next_);
     judge();
     if (stage_ == Stage::far) stop_far();
     stop_limits();
@@ -205,7 +206,11 @@ void Solver::judge() {
   objective_ = select(accept, value, objective_);
   iterations_ += mask_to(busy_);
   at_scale_ += mask_to(busy_ & ~fresh_);
-  fresh_ = (fresh_ & lost) | projected;   // a projected point still needs its derivatives
+  // A step that took the old inside rows along and failed leaves derivatives that are not the loss's own.
+  const L redo = worse & stretched_;
+  stretched_ = (stretched_ & ~better & ~redo) | (fresh_ & (reach_ > scale_));
+  reach_ = select(fresh_, scale_, reach_);
+  fresh_ = (fresh_ & lost) | projected | redo;   // a projected point still needs its derivatives
   if (any(lost))
     for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }
 }

@@ -33,6 +33,7 @@ struct Job {
   const double* weight;                  // rows' weights, or null for the table's own
   const double* start;                   // natural scale
   double relax;                          // loss scale to start from; 0: the target
+  double sharpest = 0;                   // least smoothing of kinks that rounding leaves meaningful
   bool cautious = false;                 // finish: begin with short reweighted steps
 };
 
@@ -103,8 +104,8 @@ class Solver {
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_, newton_, cautious_;
+  V objective_, scale_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_;
   Status verdict_[W];
   int64_t job_[W];
   std::vector<int> linear_;         // parameters that variable projection may solve for, exactly

@@ -19,7 +19,7 @@ constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns 
 
 // Convergence.
 constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
-constexpr double kKinkWidth = 1e-9;          // of the typical residual: smoothing left at kinks
+constexpr double kKinkWidth = 1e-12;         // of the typical residual: smoothing left at kinks
 constexpr double kStalledSize = 1e-6;        // scaled step below which a stop at rounding is convergence
 constexpr double kOrthogonal = 1e-3;         // cosine of residuals and Jacobian columns at an optimum
 constexpr double kPerfect = 2e-12;           // relative residuals that may be all rounding: no direction in them

@@ -45,7 +45,9 @@ void Solver::finish_system() {
 L Solver::solve_bounded() {
   const V zero = broadcast(0.0), one = broadcast(1.0);
   for (int i = 0; i < p_; ++i) {
-    fixed_[i] = ((theta_[i] <= lower_[i]) & (now_.gradient[i] > zero)) | ((theta_[i] >= upper_[i]) & (now_.gradient[i] < zero));
+    // A parameter without any influence stays where it is.
+    const L idle = (now_.majorised[i * (i + 1) / 2 + i] == zero) & (now_.gradient[i] == zero);
+    fixed_[i] = idle | ((theta_[i] <= lower_[i]) & (now_.gradient[i] > zero)) | ((theta_[i] >= upper_[i]) & (now_.gradient[i] < zero));
     fixed_step_[i] = zero;
   }
   L definite = broadcast_bits(0);
@@ -173,8 +175,10 @@ void Solver::mark_converged() {
   size_ = size * (broadcast(1.0) + damping_.lambda);
   const L settled = busy_ & ~fresh_ & definite_;
   const L at_target = scale_ <= target_scale_;
-  const L local = settled & ~at_target &
-                  ((predicted_ <= broadcast(1e-5) * objective_) | (size_ <= broadcast(1e-5)) | (at_scale_ >= broadcast(25.0)));
+  // A smoothed kink is worth its width per row; other losses are judged by their own value.
+  const V worth = has_kink(problem_.loss) ? broadcast(1e-4) * weights_ * scale_ : broadcast(1e-5) * objective_;
+  const V close = has_kink(problem_.loss) ? broadcast(limits_.tolerance) : broadcast(1e-5);
+  const L local = settled & ~at_target & ((predicted_ <= worth) | (size_ <= close) | (at_scale_ >= broadcast(has_kink(problem_.loss) ? 100.0 : 25.0)));
   if (any(local)) relax_scale(local);
   const V aligned = cosine();
   const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) & newton_ &
@@ -200,7 +204,9 @@ void Solver::mark_converged() {
   for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, zero, step_[i]);
 }
 
+// The rows inside the old scale are taken along: until they have been, they count as inside.
 void Solver::relax_scale(L local) {
+  reach_ = select(local, scale_, reach_);
   scale_ = select(local, vmax(scale_ * broadcast(kScaleFactor), target_scale_), scale_);
   at_scale_ = select(local, broadcast(0.0), at_scale_);
   fresh_ |= local;   // the objective changed: evaluate where we are before stepping on

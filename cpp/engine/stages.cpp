@@ -35,7 +35,8 @@ double first_scale(Loss loss, double target, double spread, double smallest) {
   switch (loss) {
     case Loss::squared: return 0;
     case Loss::huber: case Loss::absolute: case Loss::quantile: return 0.5 * spread;
-    default: return std::max(target, 2 * spread);
+    // Smooth everywhere, and where not convex a wider loss has other optima.
+    default: return target;
   }
 }
 

@@ -8,8 +8,8 @@ namespace lawfit {
 
 namespace {
 // By the number of nonlinear parameters; the last entries serve all larger ones.
-constexpr int kScreenPerDimension[] = {1, 48, 128, 256, 512, 1024, 1536, 2048};
-constexpr int kChosenPerDimension[] = {1, 6, 12, 16, 24, 32, 40, 48};
+constexpr int kScreenPerDimension[] = {1, 64, 192, 384, 768, 1024, 1536, 2048};
+constexpr int kChosenPerDimension[] = {1, 8, 16, 24, 32, 40, 48, 64};
 constexpr int kMostDimensions = 7;
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 constexpr double kUnidentified = 1e-12;      // relative pivot below which a linear coefficient is dropped
@@ -231,12 +231,12 @@ void StartMaker::load(const TableData& linear_table, const TableData& real_table
 // Linear parameters of every lane from the nonlinear ones in theta_.
 void StartMaker::solve_lanes(bool nonnegative) {
   for (int k : linear_parameters_) theta_[k] = V{};
-  linear_.evaluate(Tier::jacobian, theta_, broadcast(1.0), broadcast(0.5), sums_);
+  linear_.evaluate(Tier::jacobian, theta_, LossShape::of(broadcast(1.0), broadcast(0.5)), sums_);
   for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative);
 }
 
 V StartMaker::objectives() {
-  real_.evaluate(Tier::value, theta_, broadcast(scale_), broadcast(quantile_), sums_);
+  real_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale_), broadcast(quantile_)), sums_);
   const V f = sums_.value[0];
   return select((f - f) == V{}, f, broadcast(infinity));
 }

@@ -25,7 +25,10 @@ struct Builder {
     value.push_back(number);
     return static_cast<int>(op.size()) - 1;
   }
-  struct Term { Builder* in; int id; };
+  struct Term {
+    Builder* in;
+    int id;
+  };
   Term of(Op o, Term x) { return {this, node(o, x.id)}; }
   Term of(Op o, Term x, Term y) { return {this, node(o, x.id, y.id)}; }
   Term c(double number) { return {this, node(Op::CONST, -1, -1, number)}; }
@@ -38,7 +41,8 @@ struct Builder {
     return {this, node(Op::VAR, index)};
   }
   GraphView view() const {
-    return {op.data(), a.data(), b.data(), value.data(), static_cast<int>(op.size()), parameters, variables};
+    return {op.data(),  a.data(), b.data(), value.data(), static_cast<int>(op.size()),
+            parameters, variables};
   }
 };
 inline Builder::Term operator+(Builder::Term l, Builder::Term r) { return l.in->of(Op::ADD, l, r); }
@@ -79,7 +83,8 @@ struct Table {
     for (int64_t r = 0; r < rows; ++r) {
       N.push_back(1e7 * std::pow(10.0, 3.0 * static_cast<double>(r % 9) / 8 + 0.1 * draw()));
       D.push_back(1e9 * std::pow(10.0, 2.5 * static_cast<double>(r % 7) / 6 + 0.1 * draw()));
-      y.push_back((1.8 + 480 / std::pow(N[r], 0.35) + 2000 / std::pow(D[r], 0.37)) * (1 + noise * draw()));
+      y.push_back((1.8 + 480 / std::pow(N[r], 0.35) + 2000 / std::pow(D[r], 0.37)) *
+                  (1 + noise * draw()));
       weight.push_back(1 + draw());
       sigma.push_back(0.1 + 0.05 * draw());
     }
@@ -88,11 +93,12 @@ struct Table {
   Table(const Table&) = delete;
   int64_t rows() const { return static_cast<int64_t>(y.size()); }
   lawfit::TableView view(bool weighted = false, bool with_sigma = false) const {
-    return {columns.data(), y.data(), weighted ? weight.data() : nullptr, with_sigma ? sigma.data() : nullptr, rows()};
+    return {columns.data(), y.data(), weighted ? weight.data() : nullptr,
+            with_sigma ? sigma.data() : nullptr, rows()};
   }
 };
 
 inline const std::vector<double> two_terms_lower = {-INFINITY, 0, -INFINITY, 0, -INFINITY};
 inline std::vector<double> no_upper(size_t n) { return std::vector<double>(n, INFINITY); }
 
-}  // namespace laws
+}   // namespace laws

@@ -18,26 +18,32 @@ struct Evaluated {
   std::vector<double> value, jacobian;
 };
 
-Evaluated evaluate(const Builder& g, const std::vector<double>& parameters, const std::vector<std::vector<double>>& columns) {
+Evaluated evaluate(const Builder& g, const std::vector<double>& parameters,
+                   const std::vector<std::vector<double>>& columns) {
   const int64_t n = static_cast<int64_t>(columns[0].size());
   const std::vector<double> y(n, 1.0);
   std::vector<const double*> pointers;
   for (const auto& column : columns) pointers.push_back(column.data());
   const TableView table{pointers.data(), y.data(), nullptr, nullptr, n};
   const size_t p = parameters.size();
-  const CompiledLaw law(g.view(), table, std::vector<double>(p, -INFINITY), std::vector<double>(p, INFINITY));
+  const CompiledLaw law(g.view(), table, std::vector<double>(p, -INFINITY),
+                        std::vector<double>(p, INFINITY));
   RowModel model(law, table, {Space::linear, Loss::squared, 1, 0.5}, n);
   Evaluated out{std::vector<double>(n), std::vector<double>(n * p)};
-  model.rows(parameters.data(), 0, n, nullptr, {out.value.data(), nullptr, nullptr, nullptr, out.jacobian.data()});
+  model.rows(parameters.data(), 0, n, nullptr,
+             {out.value.data(), nullptr, nullptr, nullptr, out.jacobian.data()});
   return out;
 }
 
-bool near(double a, double b, double relative) { return std::fabs(a - b) <= relative * std::fmax(std::fabs(b), 1e-300); }
+bool near(double a, double b, double relative) {
+  return std::fabs(a - b) <= relative * std::fmax(std::fabs(b), 1e-300);
+}
 
 using Plain = std::function<double(const std::vector<double>&, const std::vector<double>&)>;
 
 // Value to 1e-13; derivatives to what central differences of the plain function can tell.
-void compare(const Builder& g, const Plain& plain, std::vector<double> parameters, const std::vector<std::vector<double>>& columns) {
+void compare(const Builder& g, const Plain& plain, std::vector<double> parameters,
+             const std::vector<std::vector<double>>& columns) {
   const Evaluated got = evaluate(g, parameters, columns);
   const size_t p = parameters.size();
   for (size_t r = 0; r < columns[0].size(); ++r) {
@@ -77,44 +83,57 @@ bool refused(Builder g) {
   return false;
 }
 
-}  // namespace
+}   // namespace
 
 TEST(two_power_laws) {
-  compare(laws::two_terms(),
-          [](auto& t, auto& x) { return t[0] + t[1] / std::pow(x[0], t[2]) + t[3] / std::pow(x[1], t[4]); },
-          {1.7, 4.2, 0.34, 0.9, 0.28}, table);
+  compare(
+      laws::two_terms(),
+      [](auto& t, auto& x) {
+        return t[0] + t[1] / std::pow(x[0], t[2]) + t[3] / std::pow(x[1], t[4]);
+      },
+      {1.7, 4.2, 0.34, 0.9, 0.28}, table);
 }
 TEST(sum_of_exponentials_inside_a_logarithm) {
   Builder g;
-  const auto first = g.p(0) - g.p(1) * g.of(Op::LOG, g.x(0)), second = g.p(2) - g.p(3) * g.of(Op::LOG, g.x(1));
+  const auto first = g.p(0) - g.p(1) * g.of(Op::LOG, g.x(0)),
+             second = g.p(2) - g.p(3) * g.of(Op::LOG, g.x(1));
   g.of(Op::LOGADDEXP, g.of(Op::LOGADDEXP, first, second), g.p(4));
-  compare(g,
-          [](auto& t, auto& x) {
-            return std::log(std::exp(t[0]) * std::pow(x[0], -t[1]) + std::exp(t[2]) * std::pow(x[1], -t[3]) + std::exp(t[4]));
-          },
-          {0.4, 0.3, -0.2, 0.5, 0.6}, table);
+  compare(
+      g,
+      [](auto& t, auto& x) {
+        return std::log(std::exp(t[0]) * std::pow(x[0], -t[1]) +
+                        std::exp(t[2]) * std::pow(x[1], -t[3]) + std::exp(t[4]));
+      },
+      {0.4, 0.3, -0.2, 0.5, 0.6}, table);
 }
 TEST(one_of_everything_smooth) {
   Builder g;
   const auto z = g.p(0) * g.x(0) + g.p(1);
   g.of(Op::TANH, z) + g.of(Op::SIN, z) * g.of(Op::COS, z) + g.of(Op::ARCTAN, z) + g.of(Op::ERF, z) +
-      g.of(Op::NORMCDF, z) + g.of(Op::LOGISTIC, z) + g.of(Op::EXPM1, z / g.c(9)) + g.of(Op::LOG1P, g.x(1) * g.p(2)) +
-      g.of(Op::SQRT, g.x(1) + g.p(2)) + g.of(Op::GAMMALN, g.x(0) + g.p(2)) + g.of(Op::LOG10, g.x(0) + g.p(2)) +
+      g.of(Op::NORMCDF, z) + g.of(Op::LOGISTIC, z) + g.of(Op::EXPM1, z / g.c(9)) +
+      g.of(Op::LOG1P, g.x(1) * g.p(2)) + g.of(Op::SQRT, g.x(1) + g.p(2)) +
+      g.of(Op::GAMMALN, g.x(0) + g.p(2)) + g.of(Op::LOG10, g.x(0) + g.p(2)) +
       g.of(Op::LOG2, g.x(1) + g.p(2)) + pow(g.x(0) + g.p(2), g.c(3));
-  compare(g,
-          [](auto& t, auto& x) {
-            const double u = t[0] * x[0] + t[1];
-            return std::tanh(u) + std::sin(u) * std::cos(u) + std::atan(u) + std::erf(u) + 0.5 * std::erfc(-u / std::sqrt(2.0)) +
-                   1 / (1 + std::exp(-u)) + std::expm1(u / 9) + std::log1p(x[1] * t[2]) + std::sqrt(x[1] + t[2]) +
-                   std::lgamma(x[0] + t[2]) + std::log10(x[0] + t[2]) + std::log2(x[1] + t[2]) + std::pow(x[0] + t[2], 3);
-          },
-          {0.41, -0.73, 1.19}, table);
+  compare(
+      g,
+      [](auto& t, auto& x) {
+        const double u = t[0] * x[0] + t[1];
+        return std::tanh(u) + std::sin(u) * std::cos(u) + std::atan(u) + std::erf(u) +
+               0.5 * std::erfc(-u / std::sqrt(2.0)) + 1 / (1 + std::exp(-u)) + std::expm1(u / 9) +
+               std::log1p(x[1] * t[2]) + std::sqrt(x[1] + t[2]) + std::lgamma(x[0] + t[2]) +
+               std::log10(x[0] + t[2]) + std::log2(x[1] + t[2]) + std::pow(x[0] + t[2], 3);
+      },
+      {0.41, -0.73, 1.19}, table);
 }
 TEST(kinks_take_the_side_they_are_on) {
   Builder g;
   g.of(Op::MIN, g.p(0) * g.x(0), g.p(1)) + g.of(Op::MAX, g.p(0), g.of(Op::ABS, g.x(1) - g.p(1)));
-  compare(g, [](auto& t, auto& x) { return std::fmin(t[0] * x[0], t[1]) + std::fmax(t[0], std::fabs(x[1] - t[1])); },
-          {0.917, 2.113}, table);
+  compare(
+      g,
+      [](auto& t, auto& x) {
+        return std::fmin(t[0] * x[0], t[1]) + std::fmax(t[0], std::fabs(x[1] - t[1]));
+      },
+      {0.917, 2.113}, table);
 }
 TEST(a_law_of_parameters_alone_and_a_law_of_data_alone) {
   Builder constant;
@@ -124,7 +143,8 @@ TEST(a_law_of_parameters_alone_and_a_law_of_data_alone) {
   data.x(0) * data.x(1);
   const Evaluated columns = evaluate(data, {}, table);
   for (size_t r = 0; r < table[0].size(); ++r) {
-    CHECK(product.value[r] == 15 && product.jacobian[2 * r] == 5 && product.jacobian[2 * r + 1] == 3);
+    CHECK(product.value[r] == 15 && product.jacobian[2 * r] == 5 &&
+          product.jacobian[2 * r + 1] == 3);
     CHECK(columns.value[r] == table[0][r] * table[1][r]);
   }
 }
@@ -144,7 +164,8 @@ TEST(constants_are_folded) {
   CHECK(graph.is_constant(root) && near(graph[root].value, std::exp(6.0) - 1, 1e-15));
 }
 
-// ---- hostile graphs ------------------------------------------------------------------------------
+// ---- hostile graphs
+// ------------------------------------------------------------------------------
 
 TEST(an_empty_graph_is_refused) { CHECK(refused({})); }
 TEST(children_must_come_before_their_parents) {

@@ -22,7 +22,7 @@ std::vector<std::vector<double>> points(int dimensions, int count, uint64_t seed
   for (int i = 0; i < count; ++i) sobol.point(i, all[i].data());
   return all;
 }
-}  // namespace
+}   // namespace
 
 // Salmon, Moraes, Dror and Shaw (2011), known-answer vectors of Random123 for philox4x32-10:
 // the counter is (n, stream), low words first, the key is the seed.
@@ -67,20 +67,23 @@ TEST(sobol_projections_are_stratified_for_every_power_of_two) {
       }
   }
 }
-// The first two dimensions are a (0, 2)-sequence: every dyadic box of area 1/n holds one of n points.
+// The first two dimensions are a (0, 2)-sequence: every dyadic box of area 1/n holds one of n
+// points.
 TEST(sobol_pairs_fill_every_dyadic_box) {
   const auto all = points(2, 256, 5);
   for (int wide = 0; wide <= 8; ++wide) {
     const int across = 1 << wide, down = 256 / across;
     std::set<int> boxes;
-    for (const auto& x : all) boxes.insert(static_cast<int>(x[0] * across) * down + static_cast<int>(x[1] * down));
+    for (const auto& x : all)
+      boxes.insert(static_cast<int>(x[0] * across) * down + static_cast<int>(x[1] * down));
     CHECK(boxes.size() == 256);
   }
 }
 // Without its shift the sequence is the one of Joe and Kuo's tables.
 TEST(sobol_without_its_shift_is_the_textbook_sequence) {
-  const double textbook[8][3] = {{0, 0, 0},          {.5, .5, .5},         {.75, .25, .25},     {.25, .75, .75},
-                                 {.375, .375, .625}, {.875, .875, .125}, {.625, .125, .875}, {.125, .625, .375}};
+  const double textbook[8][3] = {{0, 0, 0},          {.5, .5, .5},       {.75, .25, .25},
+                                 {.25, .75, .75},    {.375, .375, .625}, {.875, .875, .125},
+                                 {.625, .125, .875}, {.125, .625, .375}};
   const auto all = points(3, 8, 123);
   for (int i = 0; i < 8; ++i)
     for (int d = 0; d < 3; ++d) {
@@ -91,7 +94,8 @@ TEST(sobol_without_its_shift_is_the_textbook_sequence) {
 TEST(sobol_points_are_inside_and_shifted_by_the_seed) {
   const auto first = points(20, 512, 1), second = points(20, 512, 2);
   for (int i = 0; i < 512; ++i)
-    for (int d = 0; d < 20; ++d) CHECK(first[i][d] > 0 && first[i][d] < 1 && first[i][d] != second[i][d]);
+    for (int d = 0; d < 20; ++d)
+      CHECK(first[i][d] > 0 && first[i][d] < 1 && first[i][d] != second[i][d]);
 }
 
 int main() { return check::run_tests(); }
