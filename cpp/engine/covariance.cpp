@@ -121,8 +121,10 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
       result = inverse * meat * inverse * (static_cast<double>(used) / freedom);
     }
   }
+  // A variance that rounding made negative says that the matrix holds no digits for its parameter.
   for (Eigen::Index i = 0; i < q; ++i)
-    for (Eigen::Index k = 0; k < q; ++k) out[static_cast<size_t>(free[i]) * p + free[k]] = result(i, k);
+    for (Eigen::Index k = 0; k < q; ++k)
+      out[static_cast<size_t>(free[i]) * p + free[k]] = result(i, i) >= 0 && result(k, k) >= 0 ? result(i, k) : not_a_number;
 }
 
 bool find_tradeoffs(RowModel& model, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count,

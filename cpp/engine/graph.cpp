@@ -270,7 +270,7 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
       break;
     case Op::MUL0:
       if (needs(n.a)) to(n.a, make(Op::MUL0, w, n.b));
-      if (needs(n.b)) to(n.b, mul(w, n.a));
+      if (needs(n.b)) to(n.b, make(Op::MUL0, n.a, w));
       break;
     case Op::DIV: case Op::DIV0: {
       int share = make(n.op, w, n.b);

@@ -12,7 +12,7 @@ using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 
 constexpr int kMostSteps = 500;
-constexpr double kAtZero = 1e-6;        // of the mean residual: rows taken to sit on their kink
+constexpr double kAtZero[] = {1e-3, 1e-5, 1e-8};   // of the mean residual: rows taken to sit on their kink
 constexpr double kIndependent = 1e-8;   // relative length left of a row after the rows before it
 constexpr double kLeastGain = 1e-15;    // relative decrease worth another step
 
@@ -27,15 +27,8 @@ class KinkDescent {
   double run(double* parameters) {
     theta_ = Eigen::Map<Vector>(parameters, p_);
     double f = model_.objective(parameters, begin_, n_, nullptr);
-    int dull = 0;
-    for (int step = 0; step < kMostSteps && dull < 6; ++step) {
-      if (!look(f)) break;
-      const double before = f;
-      bool moved = search(along_kinks(), f);
-      if (!moved || before - f <= kLeastGain * f) moved |= search(off_a_kink(), f);
-      dull = moved && before - f > kLeastGain * before ? 0 : dull + 1;
-      if (!moved) break;
-    }
+    for (int step = 0; step < kMostSteps; ++step)
+      if (const double before = f; !improve(f) || before - f <= kLeastGain * before) break;
     std::copy_n(theta_.data(), p_, parameters);
     return f;
   }
@@ -43,8 +36,15 @@ class KinkDescent {
  private:
   double objective(const Vector& theta) { return model_.objective(theta.data(), begin_, n_, nullptr); }
 
+  // Which rows sit on their kink is a guess: a generous one first.
+  bool improve(double& f) {
+    for (double near : kAtZero)
+      if (look(f, near) && search(along_kinks(), f)) return true;
+    return look(f, kAtZero[2]) && search(off_a_kink(), f);
+  }
+
   // Rows, free parameters and the independent rows at zero, at the current point.
-  bool look(double f) {
+  bool look(double f, double near) {
     const double mean = f / static_cast<double>(n_);
     model_.rows(theta_.data(), begin_, n_, nullptr, {fitted_.data(), slope_.data(), majoriser_.data(), curvature_.data(), jacobian_.data()}, mean);
     free_.clear();
@@ -59,7 +59,7 @@ class KinkDescent {
       if (!(sum > 0) || !std::isfinite(sum)) return false;
       unit_[k] = 1 / std::sqrt(sum);
     }
-    choose_zero_rows(mean);
+    choose_zero_rows(near * mean);
     gradient_ = Vector::Zero(q);
     hessian_ = Matrix::Zero(q, q);
     for (int64_t r = 0; r < n_; ++r) {
@@ -94,7 +94,7 @@ class KinkDescent {
     return -weight(r) * psi * stretch(r);
   }
 
-  void choose_zero_rows(double mean) {
+  void choose_zero_rows(double near) {
     std::vector<int64_t> order(n_);
     std::iota(order.begin(), order.end(), 0);
     const size_t most = std::min<size_t>(n_, free_.size() + 8);
@@ -103,7 +103,7 @@ class KinkDescent {
     zero_.clear();
     basis_.resize(static_cast<Eigen::Index>(free_.size()), 0);
     for (size_t i = 0; i < most && zero_.size() < free_.size(); ++i) {
-      if (!(std::fabs(residual(order[i])) <= kAtZero * mean) || !(weight(order[i]) > 0)) break;
+      if (!(std::fabs(residual(order[i])) <= near) || !(weight(order[i]) > 0)) break;
       Vector j = row(order[i]) * stretch(order[i]);
       const double length = j.norm();
       j -= basis_ * (basis_.transpose() * j);
@@ -158,7 +158,7 @@ class KinkDescent {
 
   // Doubling, then halving; every trial is also tried with the zero rows put back on their kinks.
   bool search(const Vector& direction, double& f) {
-    if (!(direction.norm() > 0) || !direction.allFinite()) return false;
+    if (!direction.allFinite()) return false;
     double t = 1;
     bool moved = false;
     for (int trial = 0; trial < 40; ++trial) {

@@ -269,6 +269,7 @@ def default_kind(loss: Loss) -> str:
     return "jacobian" if loss.name == "squared" else "sandwich"
 
 
+@np.errstate(all="ignore")  # values near the ends of double precision give inf or NaN here
 def goodness(fit: Fit) -> tuple[float, float, float]:
     """R2 and RMSE in the residual space, and RMSE in units of y; all weighted like the fit."""
     rows = fit.rows
