@@ -1,4 +1,4 @@
-"""What the tests share: the folder of published data, and slow studies left out by default."""
+"""What the tests share: the folder of published data, and examples that repeat."""
 
 from __future__ import annotations
 
@@ -19,20 +19,6 @@ from hypothesis import settings
 # The same examples on every run; the studies marked slow draw new ones by LAWFIT_SEED.
 settings.register_profile("lawfit", derandomize=True, deadline=None, database=None)
 settings.load_profile("lawfit")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: a long study; run it with -m slow")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow studies out unless the -m expression speaks of them or one is named."""
-    if "slow" in config.getoption("markexpr", "") or any("::" in arg for arg in config.args):
-        return
-    kept = [item for item in items if item.get_closest_marker("slow") is None]
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-        items[:] = kept
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ bool definite_inverse(Matrix h, Matrix& out) {
 void covariance(RowModel& model, const double* parameters, const int8_t* active, int64_t count, CovarianceKind kind,
                 bool absolute, double* out, int p) {
   std::fill(out, out + static_cast<size_t>(p) * p, not_a_number);
+  if (has_kink(model.loss()) && kind != CovarianceKind::jacobian) return;   // no curvature to invert
   const std::vector<int> free = off_bounds(active, p);
   const auto q = static_cast<Eigen::Index>(free.size());
   const RowTable rows(model, parameters, p, 0, count);

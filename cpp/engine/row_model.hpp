@@ -19,6 +19,7 @@ class RowModel {
   // Full Hessian of the objective, parameters x parameters.
   void hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out);
   const TableData& table() const { return table_; }
+  Loss loss() const { return objective_.loss; }
 
  private:
   void load(const double* parameters, int64_t begin, int64_t count, const double* weight);
