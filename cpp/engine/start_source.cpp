@@ -54,8 +54,8 @@ void StartSource::make_for(int64_t count) {
   const ObjectiveSpec& o = request_.objective;
   const Layout layout = layout_for(n);
   const bool weighted = weighted_ || layout == Layout::points;
-  plan_ = plan_starts(law_.graph, law_.analysis, law_.centred, request_.lower, request_.upper, request_.guess, o.space, n, request_.asked);
-  linear_ = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, n, weighted, !linear_table_.inverse_sigma.empty(), layout);
+  plan_ = plan_starts(law_.graph, law_.analysis, law_.centred, request_.lower, request_.upper, request_.guess, o.space, o.loss, n, request_.asked);
+  linear_ = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, n, weighted || plan_.subsets, !linear_table_.inverse_sigma.empty(), layout);
   real_ = std::make_unique<Evaluator>(law_.centred, o.space, has_kink(o.loss) ? Loss::absolute : o.loss, n, weighted,
                                       !table_.inverse_sigma.empty(), layout);
   maker_ = std::make_unique<StartMaker>(plan_, law_.exponential_target, law_.analysis.centring, *linear_, *real_,

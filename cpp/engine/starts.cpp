@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "random.hpp"
+
 namespace lawfit {
 
 namespace {
@@ -11,6 +13,7 @@ namespace {
 constexpr int kScreenPerDimension[] = {1, 64, 192, 384, 768, 1024, 1536, 2048};
 constexpr int kChosenPerDimension[] = {1, 8, 16, 24, 32, 40, 48, 64};
 constexpr int kMostDimensions = 7;
+constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 constexpr double kUnidentified = 1e-12;      // relative pivot below which a linear coefficient is dropped
 
@@ -24,8 +27,8 @@ bool choose(double& u, double share) {
 }  // namespace
 
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
-                      std::vector<double> upper, std::vector<double> guess, Space space, int64_t rows, int asked) {
-  StartPlan plan{&analysis, &program, {}, {}, std::move(lower), std::move(upper), std::move(guess), space, 0, 0};
+                      std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked) {
+  StartPlan plan{&analysis, &program, {}, {}, std::move(lower), std::move(upper), std::move(guess), space, 0, 0, false};
   int nonlinear = 0;
   for (size_t k = 0; k < analysis.roles.size(); ++k) {
     const ParameterRole& role = analysis.roles[k];
@@ -43,6 +46,12 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   const int affordable = static_cast<int>(kScreenWork / static_cast<double>(std::max<int64_t>(rows, 1)));
   plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 64)));
   plan.chosen = std::min(kChosenPerDimension[dimension], plan.nodes);
+  // A loss that forgets outliers has an optimum for every set of rows it may take for outliers.
+  plan.subsets = loss == Loss::cauchy && rows <= kMostSubsetRows;
+  if (plan.subsets) {
+    plan.nodes = std::max(plan.nodes, 64);
+    plan.chosen = std::max(plan.chosen, 12);
+  }
   if (asked > 0) plan.nodes = plan.chosen = asked;
   return plan;
 }
@@ -228,6 +237,23 @@ void StartMaker::load(const TableData& linear_table, const TableData& real_table
   }
 }
 
+// Every second node sees only a random part of the rows: half of them, or just enough for the
+// linear parameters, which has the best chance to hold no outlier.
+void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first) {
+  subset_.resize(count);
+  for (int lane = 0; lane < linear_.lanes(); ++lane) {
+    const int node = first + lane;
+    const Philox stream(seed, 0x5B5E7u + static_cast<uint64_t>(node));
+    const double few = (static_cast<double>(linear_parameters_.size()) + 2) / static_cast<double>(count);
+    const double share = node % 4 == 1 ? 0.5 : node % 4 == 3 ? few : 1;
+    for (int64_t r = 0; r < count; ++r) {
+      const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < share * 4294967296.0;
+      subset_[r] = drawn ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;
+    }
+    linear_.load_lane(lane, table, begin, count, subset_.data(), means_.data());
+  }
+}
+
 // Linear parameters of every lane from the nonlinear ones in theta_.
 void StartMaker::solve_lanes(bool nonnegative) {
   for (int k : linear_parameters_) theta_[k] = V{};
@@ -263,6 +289,7 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
       draw(node, at);
       for (int k = 0; k < p_; ++k) theta_[k][lane] = at[k];
     }
+    if (plan_.subsets) draw_subsets(linear_table, begin, count, seed, first);
     // Terms of a law that is fitted through a logarithm are mostly positive, but need not be.
     if (!linear_parameters_.empty()) solve_lanes(through_logarithm() && (first / lanes) % 4 != 3);
     const V f = objectives();

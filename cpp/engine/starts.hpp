@@ -17,9 +17,10 @@ struct StartPlan {
   Space space;
   int nodes;                            // screened
   int chosen;                           // kept for the far phase
+  bool subsets;                         // solve linear parameters on random halves of the rows, too
 };
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
-                      std::vector<double> upper, std::vector<double> guess, Space space, int64_t rows, int asked);
+                      std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked);
 
 class StartMaker {
  public:
@@ -37,6 +38,7 @@ class StartMaker {
   void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);
   void solve_lanes(bool nonnegative);
   V objectives();
+  void draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first);
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
   void draw(int node, double* theta);
   double draw_one(int parameter, double u, int node) const;
@@ -53,7 +55,7 @@ class StartMaker {
   V* theta_;
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
-  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_, sizes_, scratch_, around_;
+  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_, sizes_, scratch_, around_, subset_;
   std::vector<int> nonlinear_, linear_parameters_, order_;
   const Sobol* sobol_ = nullptr;
   const double* centre_ = nullptr;     // centred coordinates
