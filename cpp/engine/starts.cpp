@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "least_squares.hpp"
 #include "random.hpp"
 
 namespace lawfit {
@@ -15,7 +16,6 @@ constexpr int kChosenPerDimension[] = {1, 8, 16, 24, 32, 40, 48, 64};
 constexpr int kMostDimensions = 7;
 constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
-constexpr double kUnidentified = 1e-12;      // relative pivot below which a linear coefficient is dropped
 
 double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
 // Splits one uniform number into a choice with probability `share` and a fresh uniform number.
@@ -154,51 +154,6 @@ void StartMaker::draw(int node, double* theta) {
     theta[k] = value;
   }
 }
-
-void bounded_least_squares(int n, const double* gram, const double* right, const double* lower, const double* upper, double* x) {
-  constexpr int kSweeps = 300;
-  for (int i = 0; i < n; ++i) x[i] = std::clamp(0.0, lower[i], upper[i]);
-  for (int sweep = 0; sweep < kSweeps; ++sweep) {
-    double change = 0, size = 0;
-    for (int i = 0; i < n; ++i) {
-      const double diagonal = gram[i * n + i];
-      if (!(diagonal > 0)) continue;
-      double gradient = -right[i];
-      for (int j = 0; j < n; ++j) gradient += gram[i * n + j] * x[j];
-      const double to = std::clamp(x[i] - gradient / diagonal, lower[i], upper[i]);
-      change = std::max(change, std::fabs(to - x[i]) * std::sqrt(diagonal));
-      size = std::max(size, std::fabs(to) * std::sqrt(diagonal));
-      x[i] = to;
-    }
-    if (change <= 1e-6 * size) break;
-  }
-}
-
-namespace {
-// Plain least squares by Gauss elimination on the correlation-scaled normal matrix; false when
-// it is not positive definite enough to say anything.
-bool plain_least_squares(int n, const double* gram, const double* right, double* work, double* x) {
-  for (int i = 0; i < n; ++i) if (!(gram[i * n + i] > 0)) return false;
-  for (int i = 0; i < n; ++i) {
-    for (int j = 0; j < n; ++j) work[i * n + j] = gram[i * n + j] / std::sqrt(gram[i * n + i] * gram[j * n + j]);
-    x[i] = right[i] / std::sqrt(gram[i * n + i]);
-  }
-  for (int i = 0; i < n; ++i) {
-    if (!(work[i * n + i] > kUnidentified)) return false;
-    for (int j = i + 1; j < n; ++j) {
-      const double factor = work[j * n + i] / work[i * n + i];
-      for (int k = i; k < n; ++k) work[j * n + k] -= factor * work[i * n + k];
-      x[j] -= factor * x[i];
-    }
-  }
-  for (int i = n - 1; i >= 0; --i) {
-    for (int k = i + 1; k < n; ++k) x[i] -= work[i * n + k] * x[k];
-    x[i] /= work[i * n + i];
-  }
-  for (int i = 0; i < n; ++i) x[i] /= std::sqrt(gram[i * n + i]);
-  return true;
-}
-}  // namespace
 
 // Linear coefficients of every lane from its normal matrix at coefficients zero.
 void StartMaker::solve_linear(int lane, bool nonnegative) {

@@ -63,7 +63,4 @@ class StartMaker {
   bool exponential_target_ = false;    // y itself is a logarithm (the law ends in one)
 };
 
-// Coefficients minimising 0.5*x'Gx - r'x with lower <= x <= upper, by cyclic coordinate descent.
-void bounded_least_squares(int n, const double* gram, const double* right, const double* lower, const double* upper, double* x);
-
 }  // namespace lawfit
