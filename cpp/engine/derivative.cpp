@@ -48,7 +48,12 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
     case Op::SIN: to(n.a, mul(w, make(Op::COS, n.a))); break;
     case Op::COS: to(n.a, make(Op::NEG, mul(w, make(Op::SIN, n.a)))); break;
     case Op::ARCTAN: to(n.a, make(Op::DIV, w, make(Op::ADD, make(Op::SQUARE, n.a), k(1)))); break;
-    case Op::TANH: to(n.a, mul(w, make(Op::SUB, k(1), make(Op::SQUARE, i)))); break;
+    case Op::TANH: {   // 1 - tanh(x)**2 without its cancellation where tanh saturates
+      int twice = mul(k(2), n.a);
+      int slope = mul(k(4), mul(make(Op::LOGISTIC, twice), make(Op::LOGISTIC, make(Op::NEG, twice))));
+      to(n.a, mul(w, slope));
+      break;
+    }
     case Op::ERF:
       to(n.a, mul(w, mul(k(2 / std::sqrt(M_PI)), make(Op::EXP, make(Op::NEG, make(Op::SQUARE, n.a))))));
       break;
