@@ -193,7 +193,7 @@ texts = st.one_of(st.text(max_size=60), soups, spaced_soups, damaged(), repeats)
 
 def check_text(text: str) -> None:
     """Any text ends as an expression that works, or as a LawError that shows its place."""
-    began = time.perf_counter()
+    began = time.process_time()   # busy machines must not look like slow parsing
     try:
         expression = parse(text)
     except lf.LawError as error:
@@ -208,7 +208,7 @@ def check_text(text: str) -> None:
         latex(expression)
         twin(expression, dict.fromkeys(expression.names, POINTS))
         _make_law(text, expression)
-    assert time.perf_counter() - began < 5.0, f"slow: {text[:200]!r}"
+    assert time.process_time() - began < 5.0, f"slow: {text[:200]!r}"
 
 
 def _make_law(text: str, expression: Expression) -> None:
