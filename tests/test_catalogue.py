@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,11 @@ import numpy as np
 import pytest
 
 import lawfit as lf
-from lawfit.info import VariableInfo
+from lawfit.catalogue import Catalogue
+from lawfit.info import LawInfo, VariableInfo
 from lawfit.losses import as_loss
 
-IDS = [
-    "hestness_error", "hestness_model_size", "kaplan_L_N", "kaplan_L_D", "kaplan_L_Cmin",
-    "kaplan_L_ND", "kaplan_L_NS", "chinchilla", "henighan_power_const", "gadre_overtraining",
-    "gadre_code_form", "gemstones_wdt", "gemstones_wdnt", "rectified", "loss_to_loss", "bnsl1",
-    "bnsl2", "M1", "M2", "M3", "lcdb_pow3", "lcdb_pow4", "lcdb_exp3", "lcdb_mmf4", "lcdb_wbl4",
-    "datadecide_flops_loss", "datadecide_sigmoid", "datadecide_single_step", "monkeys_coverage",
-    "seager_mass_radius", "aerosol_deposition",
-]
+EXPECTED = Path(__file__).parent / "expected" / "catalogue.txt"
 
 # Worked out by hand: every power below is of a square or a cube.
 BY_HAND: list[tuple[str, dict[str, float], float]] = [
@@ -68,19 +63,27 @@ BY_HAND: list[tuple[str, dict[str, float], float]] = [
 ]
 
 
-def test_the_laws_of_this_release() -> None:
-    assert sorted(lf.laws) == sorted(IDS)
-    assert len(lf.laws) == len(IDS)
-    assert isinstance(lf.laws, Mapping)
+def _expected() -> dict[str, tuple[dict[str, float], float]]:
+    """Id -> variables, and the law's value there at its typical parameters (30 digits, SymPy)."""
+    cases = {}
+    for line in EXPECTED.read_text(encoding="utf-8").splitlines():
+        if line and line[0] != "#":
+            id_, *at, value = line.split()
+            cases[id_] = {k: float(v) for k, v in (pair.split("=") for pair in at)}, float(value)
+    return cases
+
+
+def test_values_of_every_law() -> None:
+    cases = _expected()
+    assert sorted(lf.laws) == sorted(cases) and isinstance(lf.laws, Mapping)
+    for id_, (variables, value) in cases.items():
+        law = lf.laws[id_]
+        assert law(**variables, **law.typical) == pytest.approx(value, rel=2e-9), id_
 
 
 @pytest.mark.parametrize(("id_", "values", "expected"), BY_HAND, ids=[case[0] for case in BY_HAND])
 def test_values_worked_out_by_hand(id_: str, values: dict[str, float], expected: float) -> None:
     assert lf.laws[id_](**values) == pytest.approx(expected, rel=1e-13)
-
-
-def test_every_law_is_worked_out_by_hand() -> None:
-    assert {case[0] for case in BY_HAND} == set(lf.laws)
 
 
 @pytest.mark.parametrize("law", lf.laws.values(), ids=list(lf.laws))
@@ -92,13 +95,22 @@ def test_every_entry_is_complete(law: lf.Law) -> None:
     assert law.title and law.description.endswith(".") and law.source and law.family
     assert law.target and law.target not in law.names
     assert isinstance(law.target_info, VariableInfo) and law.target_info.meaning
-    assert all(variable.meaning for variable in law.variable_info.values())
+    for variable in law.variable_info.values():
+        assert variable.meaning and variable.range is not None
+        assert variable.spacing == "linear" or variable.range[0] > 0 and variable.spacing == "log"
+        assert -math.inf < variable.range[0] < variable.range[1] < math.inf
     assert all(parameter.meaning for parameter in law.parameter_info.values())
     assert set(law.typical) == set(law.parameters)
-    assert info.typical_from.startswith(("published", "illustrative", "refit"))
+    assert info.typical_from.startswith(("published", "illustrative", "refit", "memory"))
     usual = law.usual
     assert usual is not None and usual.space in ("linear", "log", "logit", "relative")
     as_loss(usual.loss)
+    named = (*info.hold, *(name for group in (*info.ties, *info.like) for name in group))
+    assert set(named) <= set(law.parameters) and bool(info.hold) <= bool(info.notes)
+    for derived in info.derived.values():
+        quantity = lf.Law(derived.expression, variables=())
+        assert derived.meaning and set(quantity.names) <= set(law.parameters)
+    assert LawInfo.from_dict(json.loads(json.dumps(info.to_dict()))) == info
 
 
 @pytest.mark.parametrize("law", lf.laws.values(), ids=list(lf.laws))
@@ -143,17 +155,60 @@ def test_own_laws_know_nothing() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    ({"word": "coverage"}, ["monkeys_coverage"]),
-    ({"word": "COVERAGE"}, ["monkeys_coverage"]),
-    ({"word": "weibull"}, ["lcdb_wbl4"]),
-    ({"word": "normcdf"}, []),
+    ({"word": "sampling", "source": "Brown"}, ["monkeys_coverage"]),
+    ({"word": "SAMPLING", "source": "BROWN"}, ["monkeys_coverage"]),
+    ({"word": "weibull", "family": "curves"}, ["lcdb_wbl4"]),
+    ({"word": "normcdf(3)"}, []),
     ({"source": "kaplan", "word": "N_c"}, ["kaplan_L_N", "kaplan_L_ND", "kaplan_L_NS"]),
-    ({"family": "sciences"}, ["seager_mass_radius", "aerosol_deposition"]),
     ({"family": "nothing"}, []),
-    ({"word": "floor", "family": "downstream", "source": "Lin"}, ["rectified"]),
+    ({"word": "floor", "family": "downstream", "source": "Lin et al. 2024, arXiv"}, ["rectified"]),
 ])
 def test_search(arguments: dict[str, str], expected: list[str]) -> None:
     assert [law.id for law in lf.laws.search(**arguments)] == expected
+
+
+def test_families() -> None:
+    assert {law.family for law in lf.laws.values()} == set(lf.laws.families)
+    by_family = [law.id for family in lf.laws.families for law in lf.laws.search(family=family)]
+    assert by_family == list(lf.laws)
+
+
+def test_one_law_is_read_alone_and_as_in_its_file() -> None:
+    """Finding entries by the lines that open them gives what reading whole files gives."""
+    catalogue = Catalogue()
+    assert catalogue["chinchilla"] == lf.laws["chinchilla"] and len(catalogue._laws) == 1
+    folder = Path(lf.__file__).parent / "catalogue"
+    whole = {file.stem: tomllib.loads(file.read_text(encoding="utf-8"))
+             for file in folder.glob("*.toml")}
+    assert {(family, id_) for family, entries in whole.items() for id_ in entries} == \
+        {(law.family, id_) for id_, law in lf.laws.items()}
+    for family, text in catalogue._texts.values():
+        (id_, entry), = tomllib.loads(text).items()
+        assert whole[family][id_] == entry
+
+
+def test_designs_span_every_range() -> None:
+    for id_, law in lf.laws.items():
+        table = law.design()
+        assert set(table) == set(law.variables)
+        for name, column in table.items():
+            low, high = law.variable_info[name].range
+            assert len(column) == 32 * (1 + len(law.variables)) and len(set(column)) == len(column)
+            assert (column.min(), column.max()) == pytest.approx((low, high), rel=1e-12), id_
+        assert np.isfinite(law(**table, **law.typical)).all(), id_
+    assert len(lf.laws["chinchilla"].design(5)["N"]) == 5
+
+
+def test_designs_of_few_rows_and_own_laws() -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        lf.laws["chinchilla"].design(1)
+    with pytest.raises(ValueError, match="no range is known for 'x'"):
+        _without_ranges().design()
+
+
+def _without_ranges() -> lf.Law:
+    info = LawInfo("line", "A line", variables={"x": VariableInfo("where")})
+    return lf.Law("a*x", ["x"], info=info)
 
 
 def test_unknown_id() -> None:
@@ -164,7 +219,7 @@ def test_unknown_id() -> None:
 
 
 def test_importing_reads_no_catalogue() -> None:
-    code = "import sys, lawfit; assert 'tomllib' not in sys.modules; len(lawfit.laws); " \
+    code = "import sys, lawfit; assert 'tomllib' not in sys.modules; lawfit.laws['M1']; " \
            "assert 'tomllib' in sys.modules"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

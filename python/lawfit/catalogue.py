@@ -8,21 +8,32 @@ One table an entry, its name being the id. Adding a law takes an entry and no co
     formula = "a*2**(-x/h)"
     source = "who, where, when"
     target = { name = "y", meaning = "what is measured", unit = "" }
-    typical_from = "where the typical values come from"
+    typical_from = "published, illustrative, refit or memory, and of what"
     usual = { space = "linear", loss = "squared" }
+    notes = "What the data must have for every parameter to be found; may be left out."
     [halving.variables]
-    x = { meaning = "time", unit = "s" }
+    x = { meaning = "time", unit = "s", range = [0, 10], spacing = "linear" }
     [halving.parameters]
     a = { meaning = "value at x = 0", domain = [0, inf], typical = 1.0 }
     h = { meaning = "half-life", unit = "s", domain = [0, inf], typical = 2.0 }
+    [halving.derived]
+    rate = { expression = "log(2)/h", meaning = "rate of decay" }
     [[halving.published]]
     label = "for which case"
     values = { h = 2.0 }
+
+``range`` is the span of a variable in a trial design (``Law.design``). Three more keys may stand
+beside ``notes``: ``hold`` names parameters that no data can tell from the others, to be fixed at
+a chosen value; ``ties`` lists groups of parameters that the source takes as one; ``like`` lists
+groups of parameters that may change places, as the terms they belong to are alike.
+
+Names come from the lines that open a table, so looking up one law parses its entry alone.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +45,8 @@ from .law import Law
 from .parameter import Parameter
 
 __all__ = ["Catalogue", "laws"]
+
+_OPENING = re.compile(r"^\[(\w+)\]$", re.MULTILINE)
 
 
 class Catalogue(Mapping[str, Law]):
@@ -47,52 +60,66 @@ class Catalogue(Mapping[str, Law]):
         self._laws: dict[str, Law] = {}
 
     @cached_property
-    def _entries(self) -> dict[str, dict[str, Any]]:
-        """Every entry as written, by id, in the order of the files' names."""
-        import tomllib  # reading the catalogue is rare, importing lawfit is not
-
-        entries: dict[str, dict[str, Any]] = {}
+    def _texts(self) -> dict[str, tuple[str, str]]:
+        """Id -> family and the entry's text, in the order of the files' names."""
+        texts: dict[str, tuple[str, str]] = {}
         for file in sorted((Path(__file__).parent / "catalogue").glob("*.toml")):
-            for id_, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
-                entries[id_] = {"family": file.stem, **entry}
-        return entries
+            text = file.read_text(encoding="utf-8")
+            openings = list(_OPENING.finditer(text))
+            ends = [opening.start() for opening in openings[1:]] + [len(text)]
+            for opening, end in zip(openings, ends, strict=True):
+                texts[opening[1]] = file.stem, text[opening.start() : end]
+        return texts
 
     def __getitem__(self, id_: str) -> Law:
         if id_ not in self._laws:
-            if id_ not in self._entries:
+            if id_ not in self._texts:
                 raise KeyError(f"no law {id_!r} in the catalogue{closest(str(id_), self)}")
-            self._laws[id_] = _law(id_, self._entries[id_])
+            import tomllib  # reading the catalogue is rare, importing lawfit is not
+
+            family, text = self._texts[id_]
+            self._laws[id_] = _law(id_, {"family": family, **tomllib.loads(text)[id_]})
         return self._laws[id_]
 
     def __contains__(self, id_: object) -> bool:
-        return id_ in self._entries
+        return id_ in self._texts
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._texts)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._texts)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} laws: {', '.join(self)}>"
+        return f"<{len(self)} laws in {len(self.families)} families: {', '.join(self.families)}>"
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The names of the families, each a page of ``lawfit.families``.
+
+        >>> "allocation" in laws.families
+        True
+        """
+        return tuple(dict.fromkeys(family for family, _ in self._texts.values()))
 
     def search(
         self, word: str = "", family: str | None = None, source: str | None = None
     ) -> list[Law]:
         """The laws whose entry contains ``word``, in the order of the catalogue.
 
-        Letter case does not count. ``word`` is looked for in id, title, description, formula,
-        source, and the meanings of variables and parameters; ``family`` is the name of a family
-        (``{law.family for law in laws.values()}`` lists them) and ``source`` a part of the
-        source, such as an author or a year.
+        Letter case does not count. ``word`` is looked for in id, title, family, description,
+        notes, formula, source, and the meanings of variables and parameters; ``family`` is the
+        name of a family (``laws.families``) and ``source`` a part of the source, such as an
+        author or a year.
 
-        >>> [law.id for law in laws.search("coverage")]
-        ['monkeys_coverage']
+        >>> [law.id for law in laws.search("floor", family="allocation", source="Porian")]
+        ['porian_loss_saturation']
         """
+        wanted = None if family is None else family.casefold()
+        among = [id_ for id_, (name, _) in self._texts.items() if wanted in (None, name)]
         return [
-            law for law in self.values()
+            law for law in map(self.__getitem__, among)
             if word.casefold() in _searchable(law)
-            and (family is None or family.casefold() == law.family)
             and (source is None or source.casefold() in (law.source or "").casefold())
         ]
 
@@ -122,8 +149,8 @@ def _setting(info: ParameterInfo) -> Parameter:
 def _searchable(law: Law) -> str:
     info = law.info
     assert info is not None
-    texts = [info.id, info.title, info.family, info.description, info.source, law.formula,
-             info.target, info.target_info.meaning if info.target_info else ""]
+    texts = [info.id, info.title, info.family, info.description, info.notes, info.source,
+             law.formula, info.target, info.target_info.meaning if info.target_info else ""]
     texts += [variable.meaning for variable in info.variables.values()]
     texts += [parameter.meaning for parameter in info.parameters.values()]
     return "\n".join(texts).casefold()

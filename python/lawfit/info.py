@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Described", "LawInfo", "ParameterInfo", "Published", "Usual", "VariableInfo"]
+__all__ = ["DerivedInfo", "Described", "LawInfo", "ParameterInfo", "Published", "Usual",
+           "VariableInfo"]
 
 
 @dataclass(frozen=True)
 class VariableInfo:
     """A variable (or the measured quantity): what it means and the unit it is counted in.
+
+    ``range`` is what ``Law.design`` spans, evenly in the variable's logarithm or (``spacing =
+    "linear"``) in itself; None for the measured quantity.
 
     >>> VariableInfo("training tokens", "token").unit
     'token'
@@ -20,6 +24,8 @@ class VariableInfo:
 
     meaning: str
     unit: str = ""
+    range: tuple[float, float] | None = None
+    spacing: str = "log"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,19 @@ class Published:
 
 
 @dataclass(frozen=True)
+class DerivedInfo:
+    """A quantity that follows from the parameters: an expression for ``fit.derive``.
+
+    >>> DerivedInfo("log(2)/h", "rate of decay").expression
+    'log(2)/h'
+    """
+
+    expression: str
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class LawInfo:
     """One entry of the catalogue; the attributes of ``Law`` of the same names say what is what.
 
@@ -82,13 +101,22 @@ class LawInfo:
     typical_from: str = ""
     published: tuple[Published, ...] = ()
     usual: Usual = Usual()
+    notes: str = ""
+    derived: Mapping[str, DerivedInfo] = field(default_factory=dict, hash=False)
+    hold: tuple[str, ...] = ()
+    ties: tuple[tuple[str, ...], ...] = ()
+    like: tuple[tuple[str, ...], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: texts, numbers, lists and dicts; the open end of a domain is None."""
         data = asdict(self)
         for info in data["parameters"].values():
             info["domain"] = [end if math.isfinite(end) else None for end in info["domain"]]
-        data["published"] = list(data["published"])
+        for info in (*data["variables"].values(), data["target_info"] or {}):
+            info["range"] = list(info["range"]) if info.get("range") else None
+        data["published"], data["hold"] = list(data["published"]), list(data["hold"])
+        data["ties"], data["like"] = [[list(group) for group in data[key]]
+                                      for key in ("ties", "like")]
         return data
 
     @classmethod
@@ -102,13 +130,23 @@ class LawInfo:
         variables = rest.pop("variables", {})
         parameters = rest.pop("parameters", {})
         return cls(
-            target_info=VariableInfo(**target_info) if target_info else None,
-            variables={name: VariableInfo(**info) for name, info in variables.items()},
+            target_info=_variable_info(target_info) if target_info else None,
+            variables={name: _variable_info(info) for name, info in variables.items()},
             parameters={name: _parameter_info(info) for name, info in parameters.items()},
             published=tuple(Published(**item) for item in rest.pop("published", ())),
             usual=Usual(**rest.pop("usual", {})),
+            derived={name: DerivedInfo(**info) for name, info in rest.pop("derived", {}).items()},
+            hold=tuple(rest.pop("hold", ())),
+            ties=tuple(tuple(group) for group in rest.pop("ties", ())),
+            like=tuple(tuple(group) for group in rest.pop("like", ())),
             **rest,
         )
+
+
+def _variable_info(data: Mapping[str, Any]) -> VariableInfo:
+    span = data.get("range")
+    return VariableInfo(**{**data, "range": None if span is None
+                           else (float(span[0]), float(span[1]))})
 
 
 def _parameter_info(data: Mapping[str, Any]) -> ParameterInfo:
@@ -172,3 +210,13 @@ class Described:
     def usual(self) -> Usual | None:
         """The residual space and loss the field fits it with, or None."""
         return self.info.usual if self.info else None
+
+    @property
+    def notes(self) -> str:
+        """What the data must have for every parameter to be found, and what trades off."""
+        return self.info.notes if self.info else ""
+
+    @property
+    def derived(self) -> dict[str, DerivedInfo]:
+        """Name -> expression (for ``fit.derive``) and meaning of what follows from a fit."""
+        return dict(self.info.derived) if self.info else {}

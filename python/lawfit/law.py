@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .design import design
 from .errors import LawError
 from .evaluate import evaluate
 from .expression import Array, Expression, parse
@@ -177,6 +178,18 @@ class Law(Described, Parametrised):
         array([ 3., 12.])
         """
         return evaluate(self.expression, self._layout, values)
+
+    def design(self, rows: int | None = None) -> dict[str, Array]:
+        """A trial table of the variables, spanning the range the catalogue gives for each.
+
+        ``rows`` defaults to 32 and another 32 for every variable. Raises ValueError for a law
+        that knows no ranges and for fewer than two rows.
+
+        >>> from lawfit import laws
+        >>> {name: column[[0, -1]].tolist() for name, column in laws["M1"].design().items()}
+        {'x': [100.0, 10000000.0]}
+        """
+        return design(self.variable_info, rows)
 
     # ---- new laws ----
 
