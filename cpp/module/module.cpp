@@ -1,6 +1,7 @@
 // The compiled functions Python sees: arrays in, arrays out, no classes.
 #include "../engine/covariance.hpp"
 #include "arguments.hpp"
+#include "bindings.hpp"
 
 namespace lawfit_module {
 
@@ -257,6 +258,7 @@ PYBIND11_MODULE(LAWFIT_MODULE, m, py::mod_gil_not_used()) {
   m.def("resample", &resample_fit);
   m.def("covariance", &fit_covariance);
   m.def("pointwise", &pointwise);
+  bind_group(m);
 }
 
 }  // namespace lawfit_module

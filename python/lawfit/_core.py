@@ -51,3 +51,6 @@ fit = _module.fit
 resample = _module.resample
 covariance = _module.covariance
 pointwise = _module.pointwise
+dense_ids = _module.dense_ids
+dense_objects = _module.dense_objects
+group_rows = _module.group_rows

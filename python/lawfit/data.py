@@ -5,7 +5,7 @@ Rows in messages are positions in the user's table, counted from 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .table import Table, as_array, to_float
 
-__all__ = ["Rows", "read_rows"]
+__all__ = ["Reader", "Rows", "Sheet", "both", "read_rows"]
 
 _SPACES = ("linear", "log", "logit", "relative")
 # What a measured value must not be, by residual space, and why.
@@ -44,6 +44,46 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The checked columns of a table, cut to the rows that are used.
+
+    As ``Rows``, but ``positions`` is None when every row of the table is used, and the arrays
+    may then be the table's own.
+    """
+
+    columns: dict[str, np.ndarray]
+    y: np.ndarray
+    weights: np.ndarray | None
+    sigma: np.ndarray | None
+    positions: np.ndarray | None
+    total: int
+    sources: dict[str, str]
+    y_name: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def rows(self, picked: np.ndarray | slice, variables: Iterable[str] | None = None) -> Rows:
+        """A copy of some rows, with the columns of some variables (default: all)."""
+
+        def taken(values: np.ndarray) -> np.ndarray:
+            return values[picked].copy() if isinstance(picked, slice) else values[picked]
+
+        names = self.columns if variables is None else variables
+        positions = np.arange(self.total) if self.positions is None else self.positions
+        return Rows(
+            columns={name: taken(self.columns[name]) for name in names},
+            y=taken(self.y),
+            weights=None if self.weights is None else taken(self.weights),
+            sigma=None if self.sigma is None else taken(self.sigma),
+            positions=taken(positions),
+            total=self.total,
+            sources={name: self.sources[name] for name in names},
+            y_name=self.y_name,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,34 +120,72 @@ def read_rows(
     >>> rows.y, rows.positions
     (array([2.5, 2.3]), array([1, 2]))
     """
-    _check_choices(on, nan, weights, sigma)
-    sources = {name: (columns or {}).get(name, name) for name in variables}
-    cells = {f"variable {name}": _variable(table, name, sources[name]) for name in variables}
-    cells["y"] = _cells(table, y, "y", None)
-    total = len(cells["y"].values)
-    _check_lengths(cells, total)
-    for argument, value in (("weights", weights), ("sigma", sigma)):
-        if value is not None:
-            cells[argument] = _cells(table, value, argument, total)
-    keep = _mask(table, where, total)
-    keep = _finite(cells, keep, nan)
-    keep = _check_weights(cells, keep)
-    _check_space(cells["y"], keep, on)
-    positions = np.flatnonzero(keep)
-    if not len(positions):
-        why = " after where=, nan='drop' and zero weights" if total else ""
-        raise ValueError(f"data: no rows are left{why}")
-    taken = {key: cell.values[positions] for key, cell in cells.items()}
-    return Rows(
-        columns={name: taken[f"variable {name}"] for name in variables},
-        y=taken["y"],
-        weights=taken.get("weights"),
-        sigma=taken.get("sigma"),
-        positions=positions,
-        total=total,
-        sources=sources,
-        y_name=y if isinstance(y, str) else "y",
-    )
+    reader = Reader(table, variables, y, columns=columns, weights=weights, sigma=sigma, on=(on,),
+                    nan=nan)
+    return reader.sheet(reader.mask(where, "where")).rows(slice(None))
+
+
+class Reader:
+    """The columns of one call, opened; ``sheet`` then checks them and cuts them to size.
+
+    ``on`` are all residual spaces the measured column must suit; other arguments are those of
+    ``read_rows``.
+    """
+
+    def __init__(
+        self, table: Table, variables: Iterable[str], y: str | np.ndarray, *,
+        columns: Mapping[str, str] | None, weights: Any, sigma: Any, on: Iterable[str], nan: str,
+    ) -> None:
+        for space in on:
+            _check_choices(space, nan, weights, sigma)
+        self.table, self.on, self.nan = table, tuple(on), nan
+        self.sources = {name: (columns or {}).get(name, name) for name in variables}
+        self.y_name = y if isinstance(y, str) else "y"
+        self.cells = {
+            f"variable {name}": _variable(table, name, source)
+            for name, source in self.sources.items()
+        }
+        self.cells["y"] = _cells(table, y, "y", None)
+        self.total = len(self.cells["y"].values)
+        _check_lengths(self.cells, self.total)
+        for argument, value in (("weights", weights), ("sigma", sigma)):
+            if value is not None:
+                self.cells[argument] = _cells(table, value, argument, self.total)
+
+    def mask(self, where: Any, argument: str) -> np.ndarray | None:
+        """The rows a mask or filter text keeps; None for all of them."""
+        return _mask(self.table, where, self.total, argument)
+
+    def sheet(
+        self, keep: np.ndarray | None, missing: Mapping[str, np.ndarray | None] | None = None
+    ) -> Sheet:
+        """The rows of ``keep`` (None: all) that pass every check.
+
+        ``missing`` maps a label to the rows where a column that is no number has no value.
+        """
+        cells = self.cells
+        keep = _finite(cells, missing or {}, keep, self.nan)
+        keep = _check_weights(cells, keep)
+        for space in self.on:
+            _check_space(cells["y"], keep, space)
+        positions = None if keep is None or keep.all() else np.flatnonzero(keep)
+        if not (self.total if positions is None else len(positions)):
+            why = " after where=, nan='drop' and zero weights" if self.total else ""
+            raise ValueError(f"data: no rows are left{why}")
+        taken = {
+            key: cell.values if positions is None else cell.values[positions]
+            for key, cell in cells.items()
+        }
+        return Sheet(
+            columns={name: taken[f"variable {name}"] for name in self.sources},
+            y=taken["y"],
+            weights=taken.get("weights"),
+            sigma=taken.get("sigma"),
+            positions=positions,
+            total=self.total,
+            sources=self.sources,
+            y_name=self.y_name,
+        )
 
 
 def _check_choices(on: str, nan: str, weights: Any, sigma: Any) -> None:
@@ -153,9 +231,9 @@ def _check_lengths(cells: Mapping[str, _Cells], total: int) -> None:
             )
 
 
-def _mask(table: Table, where: Any, total: int) -> np.ndarray:
+def _mask(table: Table, where: Any, total: int, argument: str) -> np.ndarray | None:
     if where is None:
-        return np.ones(total, dtype=bool)
+        return None
     if isinstance(where, str):
         from .filters import evaluate_filter
 
@@ -163,48 +241,70 @@ def _mask(table: Table, where: Any, total: int) -> np.ndarray:
     mask = np.asarray(where)
     if mask.dtype.kind != "b":
         raise TypeError(
-            f"where: expected a boolean mask or a text such as 'flops < 1e21', got {mask.dtype}"
+            f"{argument}: expected a boolean mask or a text such as 'flops < 1e21', "
+            f"got {mask.dtype}"
         )
     if mask.shape != (total,):
-        raise ValueError(f"where: mask of shape {mask.shape} for {total} rows")
-    return mask.copy()
+        raise ValueError(f"{argument}: mask of shape {mask.shape} for {total} rows")
+    return mask
 
 
-def _finite(cells: Mapping[str, _Cells], keep: np.ndarray, nan: str) -> np.ndarray:
+def both(keep: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+    """The rows that are in both masks, None standing for all."""
+    return rows if keep is None else keep & rows
+
+
+def _finite(
+    cells: Mapping[str, _Cells], missing: Mapping[str, np.ndarray | None],
+    keep: np.ndarray | None, nan: str,
+) -> np.ndarray | None:
     """Name cells that are not finite, or drop their rows across all columns together."""
     for cell in cells.values():
-        bad = keep & ~np.isfinite(cell.values)
-        if not bad.any():
-            continue
-        if nan == "raise":
-            count, first = int(bad.sum()), int(np.argmax(bad))
-            cells_are = "1 cell that is" if count == 1 else f"{count} cells that are"
-            raise ValueError(
-                f"{cell.label} has {cells_are} not finite (NaN or infinite), first at row "
-                f"{first}; clean the data, filter with where=, or pass nan='drop'"
-            )
-        keep = keep & ~bad
+        finite = np.isfinite(cell.values)
+        if not finite.all():
+            what = "not finite (NaN or infinite)"
+            keep = _without(cell.label, both(keep, ~finite), keep, nan, what)
+    for label, rows in missing.items():
+        if rows is not None:
+            keep = _without(label, both(keep, rows), keep, nan, "missing")
     return keep
 
 
-def _check_weights(cells: Mapping[str, _Cells], keep: np.ndarray) -> np.ndarray:
+def _without(
+    label: str, bad: np.ndarray, keep: np.ndarray | None, nan: str, what: str
+) -> np.ndarray | None:
+    if not bad.any():
+        return keep
+    if nan == "drop":
+        return both(keep, ~bad)
+    count, first = int(bad.sum()), int(np.argmax(bad))
+    cells_are = "1 cell that is" if count == 1 else f"{count} cells that are"
+    raise ValueError(
+        f"{label} has {cells_are} {what}, first at row {first}; clean the data, filter with "
+        "where=, or pass nan='drop'"
+    )
+
+
+def _check_weights(cells: Mapping[str, _Cells], keep: np.ndarray | None) -> np.ndarray | None:
     """Refuse negative weights and sigma <= 0; rows of zero weight leave."""
     if "sigma" in cells:
-        bad = keep & (cells["sigma"].values <= 0)
+        bad = both(keep, cells["sigma"].values <= 0)
         _refuse(cells["sigma"].label, bad, "not positive; sigma is a standard deviation")
     if "weights" in cells:
         weights = cells["weights"].values
-        _refuse(cells["weights"].label, keep & (weights < 0), "negative; weights must be >= 0")
-        if keep.any() and not weights[keep].any():
+        _refuse(cells["weights"].label, both(keep, weights < 0), "negative; weights must be >= 0")
+        left = both(keep, weights > 0)
+        if not left.any() and (len(weights) if keep is None else keep.any()):
             raise ValueError(f"{cells['weights'].label}: all weights are zero; nothing to fit")
-        keep = keep & (weights > 0)
+        keep = left
     return keep
 
 
-def _check_space(y: _Cells, keep: np.ndarray, on: str) -> None:
+def _check_space(y: _Cells, keep: np.ndarray | None, on: str) -> None:
     if on in _OUTSIDE:
         outside, why = _OUTSIDE[on]
-        _refuse(y.label, keep & outside(y.values), f"{why}; filter them with where= or change on")
+        bad = both(keep, outside(y.values))
+        _refuse(y.label, bad, f"{why}; filter them with where= or change on")
 
 
 def _refuse(label: str, bad: np.ndarray, why: str) -> None:

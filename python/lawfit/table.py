@@ -31,11 +31,15 @@ class Table:
     def __contains__(self, name: object) -> bool:
         return name in self.names
 
-    def raw(self, name: str, what: str = "column") -> np.ndarray:
-        """The column as a one-dimensional array of whatever type it has."""
+    def column(self, name: str, what: str = "column") -> Any:
+        """The column as the table's maker keeps it."""
         if name not in self.names:
             raise ValueError(f"{what} {name!r} is not in the data; {self.close_to(name)}")
-        array = as_array(self._data[name], f"{what} {name!r}")
+        return self._data[name]
+
+    def raw(self, name: str, what: str = "column") -> np.ndarray:
+        """The column as a one-dimensional array of whatever type it has."""
+        array = as_array(self.column(name, what), f"{what} {name!r}")
         if array.ndim != 1:
             raise ValueError(
                 f"{what} {name!r} has {array.ndim} dimensions; a column must have one"
@@ -100,7 +104,7 @@ def _open_with_narwhals(data: Any) -> tuple[Any, list[Any]]:
 
 
 def to_float(array: np.ndarray, label: str) -> np.ndarray:
-    """A float64 copy of a column; missing cells become NaN.
+    """A column as contiguous float64, itself where it is that already; missing cells become NaN.
 
     Raises TypeError naming ``label`` and the first bad row when a cell is not a number.
 
@@ -110,7 +114,7 @@ def to_float(array: np.ndarray, label: str) -> np.ndarray:
     kind = array.dtype.kind
     if kind in "biuf":
         with np.errstate(over="ignore"):  # a long double past the range becomes inf, named later
-            return np.array(array, dtype=np.float64, order="C")
+            return np.ascontiguousarray(array, dtype=np.float64)
     if kind == "O":
         return _objects_to_float(array, label)
     what = {"c": "complex numbers", "M": "dates", "m": "time spans"}.get(kind, "text")

@@ -1,0 +1,9 @@
+// Parts of the module that live in files of their own.
+#pragma once
+#include "numpy.hpp"
+
+namespace lawfit_module {
+
+void bind_group(py::module_& m);
+
+}  // namespace lawfit_module
