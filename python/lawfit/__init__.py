@@ -1,11 +1,12 @@
 """Fits scaling laws: the true optimum of any typed law, with intervals, natively and fast."""
 
 from . import datasets
+from .allocate import Allocation
 from .archive import load
 from .bootstrap import Bootstrap
 from .catalogue import laws
 from .data import Rows
-from .decide import Allocation
+from .cost import attention_cost
 from .derive import Derived, DerivedReplicates
 from .errors import FitError, FitWarning, LawError
 from .filters import FilterError
@@ -39,6 +40,7 @@ __all__ = [
     "Squared",
     "Starts",
     "as_law",
+    "attention_cost",
     "datasets",
     "fit",
     "laws",

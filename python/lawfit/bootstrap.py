@@ -22,7 +22,7 @@ from .engine import (
 from .errors import FitWarning
 
 if TYPE_CHECKING:
-    from .decide import Allocation
+    from .allocate import Allocation
     from .result import Fit, Prediction
 
 __all__ = ["Bootstrap", "bootstrap"]
@@ -126,16 +126,18 @@ class Bootstrap:
         return Prediction(*(where.shaped(part) for part in (value, low, high)))
 
     def allocate(
-        self, compute: Any, *, level: float = 0.95, method: str = "percentile",
-        size: str | None = None, tokens: str | None = None, cost: float = 6.0,
+        self, compute: Any = None, *, level: float = 0.95, method: str = "percentile",
+        **question: Any,
     ) -> Allocation:
-        """The best size and tokens for a budget, with intervals from the replicates.
+        """The best size and tokens, with intervals from the replicates.
 
-        See ``lawfit.decide.allocate``.
+        Takes what ``Fit.allocate`` takes. A replicate whose law has no optimum is left out of
+        the intervals; ``exists`` tells the share that has one.
         """
-        from .decide import allocate_replicates
+        from .allocate import allocate_replicates
+        from .question import as_question
 
-        return allocate_replicates(self, compute, level, method, size, tokens, cost)
+        return allocate_replicates(self, as_question(compute, question), level, method)
 
     def _matrix(self) -> np.ndarray:
         """[replicates, parameters] in the order of ``law.parameters``."""

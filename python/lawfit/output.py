@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .allocate import Allocation
 from .bootstrap import Bootstrap
-from .decide import Allocation
 from .report import number, table
 
 __all__ = [

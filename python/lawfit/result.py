@@ -15,9 +15,9 @@ from .losses import Loss
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .allocate import Allocation
     from .bootstrap import Bootstrap
     from .data import Rows
-    from .decide import Allocation
     from .derive import Derived
     from .law import Law
 
@@ -216,17 +216,40 @@ class Fit:
         return bootstrap(self, n, method, weights, seed, threads)
 
     def allocate(
-        self, compute: Any, *, level: float | None = None, size: str | None = None,
-        tokens: str | None = None, cost: float = 6.0,
+        self, compute: Any = None, *, level: float | None = None, **question: Any
     ) -> Allocation:
         """The best model size and tokens for a compute budget, by this law.
 
-        Needs a law of the form ``E + A/N**alpha + B/D**beta``, however written; see
-        ``lawfit.decide.allocate`` for the arguments and an example.
-        """
-        from .decide import allocate
+        ``compute`` is a budget in FLOP or an array of them; ``loss=`` instead asks for the least
+        compute that reaches a loss (or several). ``size`` and ``tokens`` name the law's variables
+        (default ``N`` and ``D``, or its two variables in order); any variable given a value, as
+        ``N=7e9``, is held there: fixed size, fixed tokens, or a third variable, which needs one.
 
-        return allocate(self, compute, level=level, size=size, tokens=tokens, cost=cost)
+        ``cost`` is what a run costs: a number k for k*N*D (6e15 for N in 1e6 and D in 1e9), or an
+        expression such as ``"6*N*D + 1e3*D"`` (``lf.attention_cost`` writes one). ``inference``
+        tokens served afterwards cost a forward pass each. ``unique`` tokens at most are there:
+        beyond them data repeat, and ``repetition=(R_D, R_N)`` says how repeated tokens and
+        excess parameters count (default: Muennighoff's constants).
+
+        Laws of a constant, a power of N and a power of D, however written, have closed forms;
+        everything else is searched for, to all digits. With ``level`` the result has intervals by
+        the delta method; ``fit.bootstrap(...).allocate(...)`` has them from resamples. Raises
+        ValueError when the fitted law has no optimum.
+
+        >>> import lawfit as lf
+        >>> N, D = np.meshgrid([1e7, 1e8, 1e9, 1e10], [1e9, 1e10, 1e11])
+        >>> runs = {"N": N.ravel(), "D": D.ravel()}
+        >>> runs["loss"] = 1.8 + 480/runs["N"]**0.35 + 2000/runs["D"]**0.37
+        >>> fit = lf.fit("loss = E + A/N**alpha + B/D**beta", runs)
+        >>> f"{fit.allocate(1e21).N:.4g}, {fit.allocate(1e21, inference=1e12).N:.4g}"
+        '3.144e+09, 3.438e+08'
+        >>> f"{fit.allocate(loss=2.1).compute:.4g}, {fit.allocate(loss=2.1, N=2e9).compute:.4g}"
+        '8.718e+21, 9.799e+22'
+        """
+        from .allocate import allocate
+        from .question import as_question
+
+        return allocate(self, as_question(compute, question), level)
 
     def plot(self, along: str | None = None, *, ax: Any = None, level: float | None = 0.95) -> Any:
         """Data, fit and its band along one variable; returns the matplotlib axes.
