@@ -247,7 +247,9 @@ def test_info(run):
     code, out, _ = run("info")
     facts = json.loads(out)
     assert code == 0
-    assert set(facts) == {"lawfit", "level", "threads", "cpus", "machine", "python", "numpy"}
+    assert set(facts) == {
+        "lawfit", "level", "levels", "threads", "cpus", "machine", "python", "numpy",
+    }
     assert facts["numpy"] == np.__version__ and facts["threads"] >= 1
     assert re.search(r"^level +\w+$", run("info", "--table")[1], re.M)
 

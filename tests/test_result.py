@@ -172,7 +172,7 @@ def test_diagnostics(noisy):
     found = noisy.diagnostics
     assert set(found) == {
         "n_starts", "n_converged", "best_basin_share", "second_objective", "gradient_norm",
-        "n_iterations", "active_bounds", "not_identified", "moved",
+        "n_iterations", "active_bounds", "not_identified", "moved", "level",
     }
     assert 1 <= found["n_converged"] <= found["n_starts"]
     assert 0 < found["best_basin_share"] <= 1

@@ -11,6 +11,7 @@ from .derive import Derived, DerivedReplicates
 from .errors import FitError, FitWarning, LawError
 from .filters import FilterError
 from .fit import fit
+from .installation import info
 from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .result import Fit, Prediction, Starts
@@ -43,6 +44,7 @@ __all__ = [
     "attention_cost",
     "datasets",
     "fit",
+    "info",
     "laws",
     "load",
 ]

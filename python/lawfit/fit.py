@@ -179,6 +179,8 @@ def _with_errors(result: Fit) -> Fit:
 
 
 def _diagnostics(law: Law, raw: Mapping[str, Any]) -> dict[str, Any]:
+    from . import _core
+
     place = free_positions(law)
     active = raw["active"][0]
     tradeoff = raw["tradeoff"][0]
@@ -199,6 +201,7 @@ def _diagnostics(law: Law, raw: Mapping[str, Any]) -> dict[str, Any]:
             if at >= 0 and tradeoff[at].any()
         },
         "moved": bool(raw["moved"][0]),
+        "level": _core.level(),
     }
 
 

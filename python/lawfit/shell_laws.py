@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
-
-from . import _core
+from . import installation
 from .catalogue import laws as catalogue
 from .cli import OK
-from .engine import thread_count
 from .law import Law
 from .output import print_json, wants_json
 from .report import number, table
@@ -80,22 +74,12 @@ def _published_lines(law: Law) -> str:
 
 def info(arguments: argparse.Namespace) -> int:
     """``lawfit info``: versions and what the engine uses of this CPU."""
-    try:
-        own = version("lawfit")
-    except PackageNotFoundError:  # run from a source tree
-        own = "not installed"
-    facts = {
-        "lawfit": own,
-        "level": _core.level(),
-        "threads": thread_count(None),
-        "cpus": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
+    facts = installation.info()
     if wants_json(arguments):
         print_json(facts)
     else:
         width = max(map(len, facts))
-        print("\n".join(f"{name:{width}}  {value}" for name, value in facts.items()))
+        for name, value in facts.items():
+            shown = ", ".join(value) if isinstance(value, list) else value
+            print(f"{name:{width}}  {shown}")
     return OK
