@@ -4,10 +4,9 @@
 
 namespace lawfit {
 
-// Packed lower triangle `a` is overwritten by its factor; `x` enters as the right-hand side and
-// leaves as the solution. Returns the lanes whose matrix was positive definite beyond rounding.
-template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
-  const int p = kFixed ? kFixed : p_runtime;
+// Packed lower triangle `a` is overwritten by its factor, with the reciprocals of the pivots' roots
+// on the diagonal. Returns the lanes whose matrix was positive definite beyond rounding.
+LAWFIT_INLINE L cholesky_factor(int p, V* a) {
   const V one = broadcast(1.0), tiny = broadcast(1e-15);
   L definite = broadcast_bits(-1);
   auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
@@ -18,13 +17,21 @@ template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
     const L good = pivot > limit;
     definite &= good;
     const V inverse = one / vsqrt(select(good, pivot, one));
-    a[at(j, j)] = inverse;   // the reciprocal is what both solves need
+    a[at(j, j)] = inverse;   // the reciprocal is what every use needs
     for (int i = j + 1; i < p; ++i) {
       V sum = a[at(i, j)];
       for (int m = 0; m < j; ++m) sum = fnma(a[at(i, m)], a[at(j, m)], sum);
       a[at(i, j)] = sum * inverse;
     }
   }
+  return definite;
+}
+
+// Factorises `a`; `x` enters as the right-hand side and leaves as the solution.
+template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
+  const int p = kFixed ? kFixed : p_runtime;
+  auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
+  const L definite = cholesky_factor(p, a);
   for (int i = 0; i < p; ++i) {
     V sum = x[i];
     for (int m = 0; m < i; ++m) sum = fnma(a[at(i, m)], x[m], sum);
@@ -36,6 +43,24 @@ template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
     x[i] = sum * a[at(i, i)];
   }
   return definite;
+}
+
+// Trace of the inverse of a unit-diagonal matrix, infinite where it is not positive definite; `x` is
+// room for p vectors. One over it bounds the smallest eigenvalue from below.
+inline V inverse_trace(int p, V* a, V* x) {
+  auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
+  const L definite = cholesky_factor(p, a);
+  V trace{};
+  for (int j = 0; j < p; ++j) {
+    x[j] = a[at(j, j)];
+    for (int i = j + 1; i < p; ++i) {
+      V sum{};
+      for (int m = j; m < i; ++m) sum = fnma(a[at(i, m)], x[m], sum);
+      x[i] = sum * a[at(i, i)];
+    }
+    for (int i = j; i < p; ++i) trace = fma(x[i], x[i], trace);
+  }
+  return select(definite, trace, broadcast(infinity));
 }
 
 inline L cholesky_solve(int p, V* a, V* x) {

@@ -21,23 +21,24 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   starts_ = std::move(starts);
   parameters_ = starts_;
   active_.assign(n * p_, 0);
-  jobs_.clear();
-  outcomes_.clear();
+  jobs_.resize(n);
+  outcomes_.resize(n);
+  sizes_.resize(n);
   for (size_t k = 0; k < n; ++k) {
-    jobs_.push_back({ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0});
-    jobs_.back().sharpest = 2e-15 * typical_size(table_, ranges[k].begin, ranges[k].count);
-    outcomes_.push_back({&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false});
+    sizes_[k] = ranges[k].size;
+    jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, 2e-15 * ranges[k].size};
+    outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
-  far(problem_, jobs_, outcomes_);
-  finish(jobs_, outcomes_);
+  far(problem_, jobs_, outcomes_, sizes_);
+  finish(jobs_, outcomes_, sizes_);
   if (!given.empty()) {
-    retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes) {
+    retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
       Problem logarithmic = problem_;   // a far phase in the logarithms of all parameters
       for (int k = 0; k < p_; ++k) logarithmic.log_metric[k] = !(problem_.typical[k] > 0);
-      far(logarithmic, jobs, outcomes);
-      finish(jobs, outcomes);
+      far(logarithmic, jobs, outcomes, sizes);
+      finish(jobs, outcomes, sizes);
     });
-    retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes) {
+    retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>&) {
       for (Job& job : jobs) job.cautious = true;   // short steps from the start itself
       run_stage({&problem_, &table_, Stage::finish, false}, jobs, outcomes, options_, cancelled_);
     });
@@ -45,57 +46,51 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   exact_objectives();
 }
 
-void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes) {
+void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
   // Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
-  for (Job& job : jobs) job.relax = has_kink(problem.loss) ? 1e-2 * typical_size(table_, job.begin, job.count) : 0;
+  for (size_t k = 0; k < jobs.size(); ++k) jobs[k].relax = has_kink(problem.loss) ? 1e-2 * sizes[k] : 0;
   run_stage({&problem, &table_, Stage::far, false}, jobs, outcomes, options_, cancelled_);
 }
 
 // Goes on from where the far phase left each outcome.
-void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes) {
-  std::vector<Job> again;
-  std::vector<Outcome> results;
-  std::vector<size_t> index;
-  std::vector<double> reached(outcomes.size() * p_);
-  for (size_t k = 0; k < jobs.size(); ++k) {
-    const double smallest = 1e-13 * typical_size(table_, jobs[k].begin, jobs[k].count);
-    jobs[k].relax = first_scale(problem_.loss, problem_.scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, smallest);
-    if (outcomes[k].status != Status::converged) continue;
-    std::copy_n(outcomes[k].parameters, p_, &reached[k * p_]);
-    again.push_back(jobs[k]);
-    again.back().start = &reached[k * p_];
-    results.push_back(outcomes[k]);
-    index.push_back(k);
+void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
+  std::vector<int64_t> todo;
+  for (size_t k = 0; k < jobs.size(); ++k)
+    if (!outcomes[k].settled && outcomes[k].status == Status::converged) todo.push_back(static_cast<int64_t>(k));
+  if (todo.empty()) return;
+  std::vector<double> reached(todo.size() * p_);
+  std::vector<char> moved(todo.size());
+  for (size_t i = 0; i < todo.size(); ++i) {
+    Job& job = jobs[todo[i]];
+    const Outcome& far = outcomes[todo[i]];
+    job.relax = first_scale(problem_.loss, problem_.scale, std::isfinite(far.spread) ? far.spread : 0, 1e-13 * sizes[todo[i]]);
+    std::copy_n(far.parameters, p_, &reached[i * p_]);
+    job.start = &reached[i * p_];
+    moved[i] = far.moved;
+    outcomes[todo[i]].status = Status::cancelled;   // until it is reached
   }
-  run_stage({&problem_, &table_, Stage::finish, false}, again, results, options_, cancelled_);
-  for (size_t i = 0; i < index.size(); ++i) {
-    const bool moved = outcomes[index[i]].moved || results[i].moved;
-    outcomes[index[i]] = results[i];
-    outcomes[index[i]].moved = moved;
-  }
+  run_stage({&problem_, &table_, Stage::finish, false}, jobs, outcomes, todo, options_, cancelled_);
+  for (size_t i = 0; i < todo.size(); ++i) outcomes[todo[i]].moved |= moved[i] != 0;
 }
 
 template <class Attempt> void Descent::retry(const std::vector<const double*>& given, const Attempt& attempt) {
-  std::vector<Job> again;
-  std::vector<Outcome> results;
   std::vector<size_t> index;
   for (size_t k = 0; k < jobs_.size(); ++k) {
     const Status s = outcomes_[k].status;
-    if (fitted(s) || s == Status::cancelled || s == Status::time_limit) continue;
-    again.push_back(jobs_[k]);
-    again.back().start = given[k];
-    results.push_back(outcomes_[k]);
-    index.push_back(k);
+    if (!fitted(s) && s != Status::cancelled && s != Status::time_limit) index.push_back(k);
   }
-  if (again.empty() || cancelled_) return;
-  std::vector<double> values(again.size() * p_);
+  if (index.empty() || cancelled_) return;
+  std::vector<Job> again(index.size());
+  std::vector<Outcome> results(index.size());
+  std::vector<double> values(index.size() * p_), sizes(index.size());
   std::vector<int8_t> active(values.size());
-  for (size_t i = 0; i < again.size(); ++i) {
-    results[i].parameters = &values[i * p_];
-    results[i].active = &active[i * p_];
-    results[i].moved = false;
+  for (size_t i = 0; i < index.size(); ++i) {
+    again[i] = jobs_[index[i]];
+    again[i].start = given[index[i]];
+    sizes[i] = sizes_[index[i]];
+    results[i] = {&values[i * p_], &active[i * p_], infinity, infinity, 0, outcomes_[index[i]].iterations, Status::cancelled, false};
   }
-  attempt(again, results);
+  attempt(again, results, sizes);
   for (size_t i = 0; i < index.size(); ++i) {
     Outcome& before = outcomes_[index[i]];
     const Outcome& now = results[i];

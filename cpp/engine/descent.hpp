@@ -7,7 +7,10 @@
 
 namespace lawfit {
 
-struct RowRange { int64_t begin, count; };
+struct RowRange {
+  int64_t begin, count;
+  double size;   // typical_size() of the rows
+};
 
 inline bool fitted(Status s) { return s == Status::converged || s == Status::converged_at_bound; }
 double typical_size(const TableData& table, int64_t begin, int64_t count);   // root mean square of T(y)/sigma
@@ -25,8 +28,8 @@ class Descent {
   const std::vector<Outcome>& outcomes() const { return outcomes_; }
 
  private:
-  void far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes);
-  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes);
+  void far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
+  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
   void exact_objectives();
   template <class Attempt> void retry(const std::vector<const double*>& given, const Attempt& attempt);
 
@@ -38,6 +41,7 @@ class Descent {
   const int p_;
   std::vector<double> starts_, parameters_;
   std::vector<int8_t> active_;
+  std::vector<double> sizes_;       // of the jobs' rows
   std::vector<Job> jobs_;
   std::vector<Outcome> outcomes_;
 };

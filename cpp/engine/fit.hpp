@@ -1,4 +1,5 @@
-// One call: groups x starts through starts -> far -> finish -> reduce -> certificate.
+// What a fit is asked for and what it answers. Groups x starts go through
+// starts -> far -> finish -> reduce -> certificate; the results are rows of arrays.
 #pragma once
 #include <functional>
 
@@ -12,33 +13,43 @@ struct FitOptions {
   double max_seconds = 0;
   uint64_t seed = 0;
   int threads = 1;
+  bool keep_starts = false;
   std::function<bool(int64_t done, int64_t total)> poll;   // false: cancel
 };
 
+struct StartRequest {
+  const double* given = nullptr;   // starts x parameters, or groups x starts x parameters; null: made here
+  int64_t count = 0;               // how many are given per group
+  bool per_group = false;
+  int asked = 0;                   // Sobol starts without screening; 0: automatic
+};
+
+// One row per fit. Rows of a law in a batch: objectives, subsets, groups, the last fastest.
+struct FitTable {
+  FitTable(int parameters, int64_t fits);
+  void keep_starts();              // makes room for `starts` per fit
+  int parameters;
+  int64_t fits, starts = 0;
+  std::vector<double> values, objective, gradient_norm, best_share, second_objective;
+  std::vector<int8_t> status, active;
+  std::vector<int32_t> iterations, n_starts, n_converged;
+  std::vector<uint8_t> moved, tradeoff;
+  std::vector<double> start_values, start_objective;   // fits x starts; empty unless kept
+  std::vector<int8_t> start_status;
+};
+
+// Groups of rows that one law is fitted to under one objective.
 struct FitRequest {
   TableView table;
   const int64_t* offsets;          // groups + 1
   int64_t groups;
   ObjectiveSpec objective;
   std::vector<double> lower, upper, guess;   // guess: NaN where unknown
-  const double* starts = nullptr;  // given starts, or null
-  int64_t given = 0;               // how many per group
-  bool starts_per_group = false;
-  int asked = 0;                   // Sobol starts without screening; 0: automatic
+  StartRequest starts;
+  const int64_t* numbers = nullptr;   // of the groups, counting into given starts; null: 0, 1, ...
+  int64_t first_row = 0;              // of group number 0 in the result
+  int64_t number(int64_t g) const { return numbers ? numbers[g] : g; }
 };
-
-struct FitTable {                  // one row per group
-  int parameters = 0;
-  int64_t groups = 0, starts = 0;
-  std::vector<double> values, objective, gradient_norm, best_share, second_objective;
-  std::vector<int8_t> status, active;
-  std::vector<int32_t> iterations, n_starts, n_converged;
-  std::vector<uint8_t> moved, tradeoff;
-  std::vector<double> start_values, start_objective;   // groups x starts
-  std::vector<int8_t> start_status;
-};
-
-FitTable fit(const CompiledLaw& law, const FitRequest& request, const FitOptions& options);
 
 // Refits of one data set with other row weights, warm from a fit.
 struct ReplicateRequest {

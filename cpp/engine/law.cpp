@@ -6,18 +6,25 @@ namespace lawfit {
 
 namespace {
 constexpr int kLargestSecondOrder = 40;   // parameters beyond which no second derivatives are made
-
-std::vector<bool> positive_columns(const GraphView& view, const TableView& table) {
-  std::vector<bool> positive(view.variables, true);
-  for (int v = 0; v < view.variables; ++v)
-    for (int64_t r = 0; r < table.rows; ++r)
-      if (!(table.columns[v][r] > 0 && std::isfinite(table.columns[v][r]))) { positive[v] = false; break; }
-  return positive;
-}
 }  // namespace
 
+bool all_positive(const double* values, int64_t rows) {
+  bool all = true;
+  for (int64_t r = 0; r < rows; ++r) all &= values[r] > 0 && values[r] < infinity;
+  return all;
+}
+
+std::vector<bool> positive_columns(int variables, const TableView& table) {
+  std::vector<bool> positive;
+  for (int v = 0; v < variables; ++v) positive.push_back(all_positive(table.columns[v], table.rows));
+  return positive;
+}
+
 CompiledLaw::CompiledLaw(const GraphView& view, const TableView& table, const std::vector<double>& lower, const std::vector<double>& upper)
-    : graph(positive_columns(view, table)) {
+    : CompiledLaw(view, positive_columns(view.variables, table), lower, upper) {}
+
+CompiledLaw::CompiledLaw(const GraphView& view, const std::vector<bool>& positive, const std::vector<double>& lower, const std::vector<double>& upper)
+    : graph(positive) {
   root = load_graph(view, graph);
   std::vector<bool> movable, unbounded;
   for (size_t k = 0; k < lower.size(); ++k) {

@@ -20,7 +20,12 @@ struct ObjectiveSpec {
   double scale, quantile;
 };
 
+// Positive and finite throughout: the logarithms exist.
+bool all_positive(const double* values, int64_t rows);
+std::vector<bool> positive_columns(int variables, const TableView& table);
+
 struct CompiledLaw {
+  CompiledLaw(const GraphView& view, const std::vector<bool>& positive, const std::vector<double>& lower, const std::vector<double>& upper);
   CompiledLaw(const GraphView& view, const TableView& table, const std::vector<double>& lower, const std::vector<double>& upper);
   Graph graph;
   int root;

@@ -1,18 +1,15 @@
 #include "solver.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "cholesky.hpp"
+#include "clock.hpp"
 #include "solver_constants.hpp"
 
 namespace lawfit {
 
 namespace {
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
 }  // namespace
 
@@ -78,27 +75,32 @@ void Solver::refill(int lane) {
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) weights_[l] = total;
 }
 
-void Solver::harvest(int lane, Status status) {
+// What says that a lane is at an optimum, and that its parameters are determined there.
+Solver::Certificate Solver::certify() {
+  V* root = rhs_;
+  for (int i = 0; i < p_; ++i) root[i] = broadcast(1.0) / vsqrt(now_.majorised[i * (i + 1) / 2 + i]);
+  for (int i = 0, e = 0; i < p_; ++i)
+    for (int j = 0; j <= i; ++j, ++e) factor_[e] = i == j ? broadcast(1.0) : now_.majorised[e] * root[i] * root[j];
+  return {cosine(), inverse_trace(p_, factor_, rhs_)};
+}
+
+void Solver::harvest(int lane, Status status, bool settled, const Certificate& certificate) {
   Outcome& out = outcomes_[job_[lane]];
   for (int i = 0; i < p_; ++i) {
     const double value = theta_[i][lane];
     out.active[i] = value <= problem_.lower[i] ? -1 : value >= problem_.upper[i] ? 1 : 0;
     out.parameters[i] = value;
   }
-  double worst = 0;
-  const double f = objective_[lane];
-  for (int i = 0; i < p_; ++i) {
-    const double g = now_.gradient[i][lane], m = now_.majorised[i * (i + 1) / 2 + i][lane];
-    if ((out.active[i] < 0 && g > 0) || (out.active[i] > 0 && g < 0) || !(m > 0)) continue;
-    worst = std::max(worst, std::fabs(g) / std::sqrt(m * (2 * f + kPerfect * kPerfect * now_.energy[0][lane])));
-  }
   shift_centre(*problem_.centring, out.parameters, means_.data() + lane * problem_.centring->nodes.size(), -1);
   for (int i = 0; i < p_; ++i) if (out.active[i]) out.parameters[i] = out.active[i] < 0 ? problem_.lower[i] : problem_.upper[i];
+  const double f = objective_[lane];
   out.objective = f;
-  out.gradient_norm = worst;
+  out.gradient_norm = certificate.gradient[lane];
+  out.inverse_trace = certificate.inverse_trace[lane];
   out.spread = typical_residual(problem_.loss, scale_[lane], f / std::max(weights_[lane], 1e-300));
   out.iterations += static_cast<int32_t>(iterations_[lane]);
   out.status = status;
+  out.settled = settled;
   out.moved = moved_[lane] != 0;
   refill(lane);
 }
@@ -121,7 +123,9 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
     if (stage_ == Stage::far) stop_far();
     stop_limits();
     if (!any(done_)) continue;
-    for (int lane = 0; lane < lanes; ++lane) if (done_[lane] && job_[lane] >= 0) harvest(lane, verdict_[lane]);
+    const Certificate certificate = certify();
+    for (int lane = 0; lane < lanes; ++lane)
+      if (done_[lane] && job_[lane] >= 0) harvest(lane, verdict_[lane], stage_ == Stage::finish, certificate);
     if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
     done_ = broadcast_bits(0);
   }

@@ -44,6 +44,8 @@ struct Outcome {                         // natural scale, except that `active` 
   int32_t iterations;
   Status status;
   bool moved;
+  bool settled = false;                  // nothing is left for the finish to do
+  double inverse_trace = infinity;       // of the inverse of the Gram matrix scaled to unit diagonal
 };
 
 struct Limits {
@@ -54,13 +56,14 @@ struct Limits {
   double deadline = 0;                            // seconds of steady clock; 0: none
 };
 
-// Hands out consecutive job indices to workers.
+// Hands out jobs to workers, in the order given.
 struct JobQueue {
-  std::atomic<int64_t> next{0};
+  const int64_t* order = nullptr;
   int64_t end = 0;
+  std::atomic<int64_t> next{0};
   int64_t take() {
-    int64_t k = next.fetch_add(1, std::memory_order_relaxed);
-    return k < end ? k : -1;
+    const int64_t k = next.fetch_add(1, std::memory_order_relaxed);
+    return k < end ? order[k] : -1;
   }
 };
 
@@ -74,7 +77,9 @@ class Solver {
 
  private:
   void refill(int lane);
-  void harvest(int lane, Status status);
+  struct Certificate { V gradient, inverse_trace; };
+  Certificate certify();
+  void harvest(int lane, Status status, bool settled, const Certificate& certificate);
   void step();
   V unit(int parameter) const;
   void far_system();
@@ -100,7 +105,7 @@ class Solver {
   Evaluator evaluator_;
   const Layout layout_;
   Arena arena_;
-  V *theta_, *trial_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_, *sums_now_, *sums_trial_;
+  V *theta_, *trial_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
   L* fixed_;
   Sums now_, next_;
   Damping damping_;

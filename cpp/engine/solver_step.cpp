@@ -194,11 +194,12 @@ void Solver::mark_converged() {
     const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
     theta_[i] = select(small, to, theta_[i]);
   }
+  const Certificate certificate = certify();
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < lanes; ++lane)
     if (finished[lane]) {
       const bool good = small[lane] || (size_[lane] <= kStalledSize && aligned[lane] <= kOrthogonal);
-      harvest(lane, final_status(lane, good));
+      harvest(lane, final_status(lane, good), true, certificate);
       if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
     }
   for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, zero, step_[i]);

@@ -9,7 +9,7 @@
 namespace lawfit {
 
 namespace {
-constexpr double kInlineWork = 2e6;       // rows x jobs below which threads cost more than they bring
+constexpr double kInlineWork = 5e4;       // rows x jobs below which threads cost more than they bring
 constexpr int64_t kLanesPerWorker = 2 * W;
 }  // namespace
 
@@ -40,30 +40,23 @@ double first_scale(Loss loss, double target, double spread, double smallest) {
   }
 }
 
-void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
-               std::atomic<bool>& cancelled) {
-  std::vector<int64_t> order(jobs.size());
-  std::iota(order.begin(), order.end(), 0);
+void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, std::vector<int64_t> order,
+               const FitOptions& options, std::atomic<bool>& cancelled) {
   // Equal lengths side by side waste no lanes on padding.
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return jobs[a].count < jobs[b].count; });
+  const auto shorter = [&](int64_t a, int64_t b) { return jobs[a].count < jobs[b].count; };
+  if (!std::is_sorted(order.begin(), order.end(), shorter)) std::stable_sort(order.begin(), order.end(), shorter);
   const auto split = std::partition_point(order.begin(), order.end(), [&](int64_t k) { return layout_for(jobs[k].count) == Layout::problems; });
   for (auto [first, last] : {std::pair{order.begin(), split}, std::pair{split, order.end()}}) {
     if (first == last) continue;
-    std::vector<Job> batch;
-    std::vector<Outcome> results;
-    int64_t work = 0;
-    for (auto k = first; k != last; ++k) {
-      batch.push_back(jobs[*k]);
-      results.push_back(outcomes[*k]);
-      work += jobs[*k].count;
-    }
-    const Layout layout = layout_for(batch[0].count);
-    const int64_t capacity = batch.back().count;
-    const bool ragged = batch.front().count != capacity;
-    const bool weighted = layout == Layout::points || ragged || run.own_weights || !run.table->weight.empty();
+    const int64_t shortest = jobs[*first].count, capacity = jobs[*(last - 1)].count;
+    const Layout layout = layout_for(shortest);
+    const bool weighted = layout == Layout::points || shortest != capacity || run.own_weights || !run.table->weight.empty();
     JobQueue queue;
-    queue.end = static_cast<int64_t>(batch.size());
-    const bool small = static_cast<double>(work) < kInlineWork;
+    queue.order = &*first;
+    queue.end = last - first;
+    int64_t work = 0;
+    for (auto k = first; k != last; ++k) work += jobs[*k].count;
+    const bool small = (!options.poll && options.threads == 1) || static_cast<double>(work) < kInlineWork;
     const int64_t useful = layout == Layout::points ? queue.end : (queue.end + kLanesPerWorker - 1) / kLanesPerWorker;
     const int workers = small ? 1 : static_cast<int>(std::clamp<int64_t>(useful, 1, options.threads));
     std::vector<std::unique_ptr<Solver>> solvers;
@@ -71,11 +64,16 @@ void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Ou
       solvers.push_back(std::make_unique<Solver>(*run.problem, run.stage, capacity, weighted, !run.table->inverse_sigma.empty(), layout));
     Limits limits = options.limits;
     limits.cancelled = &cancelled;
-    run_workers(workers, small, [&](int w) { solvers[w]->run(*run.table, batch.data(), results.data(), queue, limits); },
+    run_workers(workers, small, [&](int w) { solvers[w]->run(*run.table, jobs.data(), outcomes.data(), queue, limits); },
                 [&] { return !options.poll || options.poll(std::min(queue.next.load(), queue.end), queue.end); }, cancelled);
-    size_t at = 0;
-    for (auto k = first; k != last; ++k) outcomes[*k] = results[at++];
   }
+}
+
+void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
+               std::atomic<bool>& cancelled) {
+  std::vector<int64_t> order(jobs.size());
+  std::iota(order.begin(), order.end(), 0);
+  run_stage(run, jobs, outcomes, std::move(order), options, cancelled);
 }
 
 }  // namespace lawfit

@@ -17,8 +17,11 @@ struct StageRun {
   Stage stage;
   bool own_weights;              // jobs bring their own weights
 };
+// `order`: the jobs to run, by index.
+void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, std::vector<int64_t> order,
+               const FitOptions& options, std::atomic<bool>& cancelled);
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
-               std::atomic<bool>& cancelled);
+               std::atomic<bool>& cancelled);   // all jobs
 
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                      const std::vector<double>& upper);

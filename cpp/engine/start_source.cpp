@@ -22,7 +22,7 @@ std::vector<double> linearised_sigma(const FitRequest& request) {
   return sigma;
 }
 
-constexpr int64_t kMostRows = 8192;
+constexpr int64_t kMostRows = 8192;   // of a group that starts are made from
 
 TableData take_rows(const TableData& table, const std::vector<int64_t>& rows) {
   auto take = [&](const std::vector<double>& from) {
@@ -41,26 +41,30 @@ TableData take_rows(const TableData& table, const std::vector<int64_t>& rows) {
 }  // namespace
 
 StartSource::StartSource(const CompiledLaw& law, const FitRequest& request, const TableData& table, uint64_t seed)
-    : law_(law), request_(request), table_(table), seed_(seed), weighted_(!table.weight.empty()) {
-  const std::vector<double> sigma = linearised_sigma(request);
-  linear_table_ = prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight,
-                                sigma.empty() ? nullptr : sigma.data(), request.table.rows, Space::linear);
+    : law_(law), request_(request), table_(table), seed_(seed), weighted_(!table.weight.empty()), longest_(1) {
+  for (int64_t g = 0; g < request.groups; ++g) longest_ = std::max(longest_, std::min(request.offsets[g + 1] - request.offsets[g], kMostRows));
 }
 
-// What is done for one group depends on that group alone; a maker serves groups of one length.
-void StartSource::make_for(int64_t count) {
-  const int64_t n = std::max<int64_t>(count, 1);
-  if (n == made_for_) return;
+StartPlan StartSource::plan_for(int64_t count) const {
   const ObjectiveSpec& o = request_.objective;
-  const Layout layout = layout_for(n);
+  return plan_starts(law_.graph, law_.analysis, law_.centred, request_.lower, request_.upper, request_.guess, o.space, o.loss, count,
+                     request_.starts.asked);
+}
+
+// A maker serves groups that are alike; what it makes for one depends on that one alone.
+void StartSource::make_for(int64_t count) {
+  plan_ = plan_for(std::max<int64_t>(count, 1));
+  const Layout layout = layout_for(count);
+  const int64_t capacity = layout == Layout::points ? count : std::min(longest_, kPointsLayout - 1);
+  if (made_.layout == layout && made_.capacity == capacity && made_.nodes == plan_.nodes && made_.subsets == plan_.subsets) return;
+  const ObjectiveSpec& o = request_.objective;
   const bool weighted = weighted_ || layout == Layout::points;
-  plan_ = plan_starts(law_.graph, law_.analysis, law_.centred, request_.lower, request_.upper, request_.guess, o.space, o.loss, n, request_.asked);
-  linear_ = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, n, weighted || plan_.subsets, !linear_table_.inverse_sigma.empty(), layout);
-  real_ = std::make_unique<Evaluator>(law_.centred, o.space, has_kink(o.loss) ? Loss::absolute : o.loss, n, weighted,
+  linear_ = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, capacity, weighted || plan_.subsets, !linear_table_.inverse_sigma.empty(), layout);
+  real_ = std::make_unique<Evaluator>(law_.centred, o.space, has_kink(o.loss) ? Loss::absolute : o.loss, capacity, weighted,
                                       !table_.inverse_sigma.empty(), layout);
   maker_ = std::make_unique<StartMaker>(plan_, law_.exponential_target, law_.analysis.centring, *linear_, *real_,
                                         has_kink(o.loss) ? 1e-300 : o.scale, o.quantile);
-  made_for_ = n;
+  made_ = {layout, capacity, plan_.nodes, plan_.subsets};
 }
 
 int StartSource::nonlinear() const {
@@ -68,12 +72,27 @@ int StartSource::nonlinear() const {
   for (bool linear : law_.analysis.linear) n += !linear;
   return n;
 }
-int64_t StartSource::automatic_count(int64_t count) {
-  make_for(std::min(count, kMostRows));
-  return plan_.chosen;
+// Elsewhere the far phase finds linear parameters in a step or two by itself.
+bool StartSource::projects() const {
+  const Space space = request_.objective.space;
+  return (space == Space::log || space == Space::logit) && nonlinear() < static_cast<int>(law_.analysis.linear.size());
 }
+int64_t StartSource::automatic_count() const {
+  return count(law_, request_.objective, request_.lower, request_.upper, request_.guess, request_.starts.asked);
+}
+int64_t StartSource::count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
+                           const std::vector<double>& upper, const std::vector<double>& guess, int asked) {
+  return plan_starts(law.graph, law.analysis, law.centred, lower, upper, guess, objective.space, objective.loss, 1, asked).chosen;
+}
+
 // Starts need no more rows than this: of larger groups a random sample is looked at.
 StartSource::Rows StartSource::look_at(int64_t begin, int64_t count) {
+  if (linear_table_.rows == 0) {
+    const std::vector<double> sigma = linearised_sigma(request_);
+    linear_table_ = prepare_table(law_.centred, request_.table.columns, request_.table.y, request_.table.weight,
+                                  sigma.empty() ? nullptr : sigma.data(), request_.table.rows, Space::linear);
+  }
+  make_for(std::min(count, kMostRows));
   if (count <= kMostRows) return {&linear_table_, &table_, begin, count};
   const Philox stream(seed_, 0x5A3B1Eu);
   std::vector<int64_t> chosen(kMostRows);
@@ -90,17 +109,15 @@ StartSource::Rows StartSource::look_at(int64_t begin, int64_t count) {
 
 void StartSource::automatic(int64_t begin, int64_t count, double* out) {
   const Rows rows = look_at(begin, count);
-  make_for(rows.count);
   maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
 }
 void StartSource::project(int64_t begin, int64_t count, int64_t starts, double* values) {
+  if (!projects()) return;
   const Rows rows = look_at(begin, count);
-  make_for(rows.count);
   maker_->project(*rows.linear, *rows.real, rows.begin, rows.count, starts, values);
 }
 void StartSource::around(int64_t begin, int64_t count, const double* centre, int round, double* out) {
   const Rows rows = look_at(begin, count);
-  make_for(rows.count);
   maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
 }
 

@@ -12,7 +12,9 @@ class StartSource {
   StartSource(const CompiledLaw& law, const FitRequest& request, const TableData& table, uint64_t seed);
 
   // Each writes starts (natural scale) for rows [begin, begin + count) of one group.
-  int64_t automatic_count(int64_t count);
+  int64_t automatic_count() const;
+  static int64_t count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
+                       const std::vector<double>& upper, const std::vector<double>& guess, int asked);
   void automatic(int64_t begin, int64_t count, double* out);
   void project(int64_t begin, int64_t count, int64_t starts, double* values);
   // Starts scattered around `centre`; how many automatic_count() says.
@@ -20,8 +22,10 @@ class StartSource {
   int nonlinear() const;
 
  private:
+  bool projects() const;
   struct Rows { const TableData *linear, *real; int64_t begin, count; };
   Rows look_at(int64_t begin, int64_t count);
+  StartPlan plan_for(int64_t count) const;
   void make_for(int64_t count);
 
   const CompiledLaw& law_;
@@ -33,7 +37,9 @@ class StartSource {
   std::unique_ptr<Evaluator> linear_, real_;
   std::unique_ptr<StartMaker> maker_;
   StartPlan plan_;
-  int64_t made_for_ = -1, samples_ = 0;
+  struct Made { Layout layout; int64_t capacity; int nodes; bool subsets; };   // what the maker serves
+  Made made_{Layout::problems, -1, 0, false};
+  int64_t longest_, samples_ = 0;
 };
 
 }  // namespace lawfit

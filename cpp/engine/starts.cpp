@@ -48,7 +48,7 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   plan.chosen = std::min(kChosenPerDimension[dimension], plan.nodes);
   // A loss that forgets outliers has an optimum for every set of rows it may take for outliers.
   plan.subsets = loss == Loss::cauchy && rows <= kMostSubsetRows;
-  if (plan.subsets) {
+  if (loss == Loss::cauchy) {
     plan.nodes = std::max(plan.nodes, 64);
     plan.chosen = std::max(plan.chosen, 12);
   }
@@ -265,8 +265,6 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
 }
 
 void StartMaker::project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values) {
-  // Elsewhere the far phase finds linear parameters in a step or two by itself.
-  if (linear_parameters_.empty() || !through_logarithm()) return;
   load(linear_table, real_table, begin, count);
   const int lanes = real_.lanes();
   for (int64_t first = 0; first < starts; first += lanes) {

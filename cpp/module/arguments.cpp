@@ -30,6 +30,18 @@ TableArguments::TableArguments(const py::list& columns_in, const py::object& y_i
           rows < 0 ? 0 : rows};
 }
 
+bool Poll::operator()(int64_t done, int64_t total) {
+  py::gil_scoped_acquire acquire;
+  try {
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (!progress.is_none()) progress(done, total);
+  } catch (...) {
+    error = std::current_exception();
+    return false;
+  }
+  return true;
+}
+
 ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, double parameter) {
   static const char* spaces[] = {"linear", "log", "logit", "relative"};
   static const char* losses[] = {"squared", "huber", "soft_l1", "cauchy", "absolute", "quantile", "log_cosh"};
@@ -56,7 +68,8 @@ FitOptions fit_options(const py::dict& options) {
     else if (name == "precise") result.limits.precise = value.cast<bool>();
     else if (name == "seed") result.seed = value.cast<uint64_t>();
     else if (name == "threads") result.threads = std::max(1, value.cast<int>());
-    else if (name != "keep_starts") throw py::value_error("unknown option: " + name);
+    else if (name == "keep_starts") result.keep_starts = value.cast<bool>();
+    else throw py::value_error("unknown option: " + name);
   }
   if (result.limits.precise) result.limits.tolerance = std::min(result.limits.tolerance, 1e-14);
   return result;

@@ -27,6 +27,13 @@ struct TableArguments {
   TableArguments(const py::list& columns, const py::object& y, const py::object& weight, const py::object& sigma);
 };
 
+// Calls Python's signal handlers and the progress callable from the polling thread.
+struct Poll {
+  py::object progress;
+  std::exception_ptr error = nullptr;
+  bool operator()(int64_t done, int64_t total);
+};
+
 ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, double parameter);
 FitOptions fit_options(const py::dict& options);
 

@@ -4,6 +4,7 @@
 
 namespace lawfit_module {
 
+void bind_fit(py::module_& m);
 void bind_group(py::module_& m);
 
 }  // namespace lawfit_module

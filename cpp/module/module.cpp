@@ -91,81 +91,6 @@ py::array model_hessian(const py::tuple& graph, const Doubles& parameters, const
   return to_numpy(std::move(down), {p, p});
 }
 
-// Calls Python's signal handlers and the progress callable from the polling thread.
-struct Poll {
-  py::object progress;
-  std::exception_ptr error;
-  bool operator()(int64_t done, int64_t total) {
-    py::gil_scoped_acquire acquire;
-    try {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-      if (!progress.is_none()) progress(done, total);
-    } catch (...) {
-      error = std::current_exception();
-      return false;
-    }
-    return true;
-  }
-};
-
-py::dict fit_groups(const py::tuple& graph, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
-                    const Int64s& offsets, const std::string& space, const std::string& loss, double loss_parameter, const Doubles& lower,
-                    const Doubles& upper, const Doubles& guess, const py::object& starts, int n_starts, const py::dict& options,
-                    const py::object& progress) {
-  TableArguments table(columns, y, weights, sigma);
-  const int p = static_cast<int>(lower.size());
-  require(upper.size() == p && guess.size() == p, "bounds: lengths differ");
-  require(offsets.size() >= 1, "offsets: expected groups + 1 entries");
-  for (py::ssize_t g = 0; g + 1 < offsets.size(); ++g)
-    require(offsets.data()[g] <= offsets.data()[g + 1], "offsets: must not decrease");
-  require(offsets.data()[0] >= 0 && offsets.data()[offsets.size() - 1] <= table.view.rows, "offsets: outside the table");
-  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
-  FitRequest request{table.view, offsets.data(), offsets.size() - 1, objective_spec(space, loss, loss_parameter),
-                     to_vector(lower), to_vector(upper), to_vector(guess)};
-  Doubles given;
-  if (!starts.is_none()) {
-    given = starts.cast<Doubles>();
-    require(given.ndim() == 2 || given.ndim() == 3, "starts: expected (starts, parameters) or (groups, starts, parameters)");
-    require(given.shape(given.ndim() - 1) == p, "starts: wrong number of parameters");
-    request.starts_per_group = given.ndim() == 3;
-    if (request.starts_per_group) require(given.shape(0) == request.groups, "starts: wrong number of groups");
-    request.starts = given.data();
-    request.given = given.shape(given.ndim() - 2);
-    require(request.given > 0, "starts: none given");
-  }
-  request.asked = n_starts;
-  FitOptions settings = fit_options(options);
-  Poll poll{progress, nullptr};
-  settings.poll = [&](int64_t done, int64_t total) { return poll(done, total); };
-  FitTable table_out;
-  {
-    py::gil_scoped_release release;
-    CompiledLaw law(arguments.view, table.view, request.lower, request.upper);
-    table_out = fit(law, request, settings);
-  }
-  if (poll.error) std::rethrow_exception(poll.error);
-  const py::ssize_t g = table_out.groups, s = table_out.starts;
-  py::dict out;
-  out["params"] = to_numpy(std::move(table_out.values), {g, p});
-  out["objective"] = to_numpy(std::move(table_out.objective), {g});
-  out["status"] = to_numpy(std::move(table_out.status), {g});
-  out["n_iterations"] = to_numpy(std::move(table_out.iterations), {g});
-  out["gradient_norm"] = to_numpy(std::move(table_out.gradient_norm), {g});
-  out["active"] = to_numpy(std::move(table_out.active), {g, p});
-  out["n_starts"] = to_numpy(std::move(table_out.n_starts), {g});
-  out["n_converged"] = to_numpy(std::move(table_out.n_converged), {g});
-  out["best_basin_share"] = to_numpy(std::move(table_out.best_share), {g});
-  out["second_objective"] = to_numpy(std::move(table_out.second_objective), {g});
-  out["tradeoff"] = to_numpy(std::move(table_out.tradeoff), {g, p, p}).attr("astype")("bool");
-  out["moved"] = to_numpy(std::move(table_out.moved), {g}).attr("astype")("bool");
-  if (options.contains("keep_starts") && options["keep_starts"].cast<bool>()) {
-    out["start_params"] = to_numpy(std::move(table_out.start_values), {g, s, p});
-    out["start_objective"] = to_numpy(std::move(table_out.start_objective), {g, s});
-    out["start_status"] = to_numpy(std::move(table_out.start_status), {g, s});
-  }
-  return out;
-}
-
 py::dict resample_fit(const py::tuple& graph, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
                       const std::string& space, const std::string& loss, double loss_parameter, const Doubles& lower, const Doubles& upper,
                       const Doubles& parameters, const std::string& kind, int64_t replicates, const py::object& replicate_weights,
@@ -254,7 +179,7 @@ PYBIND11_MODULE(LAWFIT_MODULE, m, py::mod_gil_not_used()) {
   m.def("evaluate", &evaluate);
   m.def("jacobian", &jacobian);
   m.def("model_hessian", &model_hessian);
-  m.def("fit", &fit_groups);
+  bind_fit(m);
   m.def("resample", &resample_fit);
   m.def("covariance", &fit_covariance);
   m.def("pointwise", &pointwise);

@@ -48,6 +48,7 @@ evaluate = _module.evaluate
 jacobian = _module.jacobian
 model_hessian = _module.model_hessian
 fit = _module.fit
+fit_many = _module.fit_many
 resample = _module.resample
 covariance = _module.covariance
 pointwise = _module.pointwise

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <numeric>
 
 #include "../../cpp/engine/stages.hpp"
 #include "check.hpp"
@@ -89,7 +90,10 @@ long heap_calls_of_a_run(Stage stage, Space space, Loss loss, double scale, int6
         {&values[k * 5], &active[k * 5], infinity, infinity, 0, 0, Status::cancelled, false});
   }
   Solver solver(problem, stage, rows, true, true, layout_for(rows));
+  std::vector<int64_t> order(count);
+  std::iota(order.begin(), order.end(), 0);
   JobQueue queue;
+  queue.order = order.data();
   queue.end = count;
   Limits limits;
   limits.precise = precise;

@@ -2,7 +2,9 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <numeric>
 
+#include "../../cpp/engine/batch.hpp"
 #include "../../cpp/engine/stages.hpp"
 #include "check.hpp"
 #include "laws.hpp"
@@ -28,18 +30,29 @@ bool same_bits(const double* a, const double* b, size_t n) {
   return std::memcmp(a, b, n * sizeof(double)) == 0;
 }
 
+FitTable fit_one(const Builder& g, const TableView& table, const std::vector<int64_t>& offsets,
+                 const ObjectiveSpec& objective, const std::vector<double>& lower,
+                 const std::vector<double>& upper, const FitOptions& options) {
+  std::vector<int> columns(g.view().variables);
+  std::iota(columns.begin(), columns.end(), 0);
+  const std::vector<double> guess(lower.size(), not_a_number);
+  const BatchRequest request{table,
+                             {{g.view(), columns, lower, upper, guess, {}}},
+                             {objective},
+                             {{nullptr, offsets.data()}},
+                             static_cast<int64_t>(offsets.size()) - 1};
+  return fit_batch(request, options)[0];
+}
+
 FitTable run(const Builder& g, const TableView& table, const std::vector<int64_t>& offsets,
              const Setting& setting, int threads = 1) {
   const size_t p = g.parameters;
   std::vector<double> lower(p, -INFINITY), upper(p, INFINITY);
   if (p == 5) lower = laws::two_terms_lower;
-  const CompiledLaw law(g.view(), table, lower, upper);
-  const ObjectiveSpec objective{setting.space, setting.loss, setting.scale, 0.3};
-  FitRequest request{table, offsets.data(), static_cast<int64_t>(offsets.size()) - 1, objective,
-                     lower, upper,          std::vector<double>(p, not_a_number)};
   FitOptions options;
   options.threads = threads;
-  return fit(law, request, options);
+  return fit_one(g, table, offsets, {setting.space, setting.loss, setting.scale, 0.3}, lower, upper,
+                 options);
 }
 
 // Groups of these many rows, in an order that mixes lengths.
@@ -119,7 +132,10 @@ TEST(a_lane_alone_gives_the_bits_of_a_full_batch) {
         for (int64_t k = 0; k < count; ++k)
           outcomes.push_back(
               {&values[k * 5], &active[k * 5], infinity, infinity, 0, 0, Status::cancelled, false});
+        std::vector<int64_t> order(count);
+        std::iota(order.begin(), order.end(), 0);
         JobQueue queue;
+        queue.order = order.data();
         queue.end = count;
         Limits limits;
         Solver(problem, stage, 64, true, !rows.inverse_sigma.empty(), Layout::problems)
@@ -241,18 +257,11 @@ TEST(a_deadline_in_the_past_is_a_time_limit) {
   const Builder g = laws::two_terms();
   const TableView table = data.view();
   const std::vector<double> upper = laws::no_upper(5);
-  const CompiledLaw law(g.view(), table, laws::two_terms_lower, upper);
-  const int64_t offsets[] = {0, 30};
-  const FitRequest request{table,
-                           offsets,
-                           1,
-                           {Space::linear, Loss::squared, 1, 0.5},
-                           laws::two_terms_lower,
-                           upper,
-                           std::vector<double>(5, not_a_number)};
   FitOptions options;
   options.max_seconds = 1e-9;
-  CHECK(status(fit(law, request, options)) == Status::time_limit);
+  const FitTable late = fit_one(g, table, {0, 30}, {Space::linear, Loss::squared, 1, 0.5},
+                                laws::two_terms_lower, upper, options);
+  CHECK(status(late) == Status::time_limit);
 }
 
 int main() { return check::run_tests(); }

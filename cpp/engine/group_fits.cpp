@@ -1,0 +1,227 @@
+#include "group_fits.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "covariance.hpp"
+#include "kink_polish.hpp"
+
+namespace lawfit {
+
+namespace {
+constexpr double kTie = 1e-9;              // relative objective below which the earlier start wins
+constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
+constexpr int kHopRounds = 5;              // searches around the best optimum while they find better ones
+constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
+constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
+constexpr double kSoundInverse = 1e8;      // trace of the scaled Gram matrix's inverse beyond which rank is looked into
+
+int64_t longest_group(const FitRequest& request) {
+  int64_t longest = 1;
+  for (int64_t g = 0; g < request.groups; ++g) longest = std::max(longest, request.offsets[g + 1] - request.offsets[g]);
+  return longest;
+}
+
+double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
+}  // namespace
+
+GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled)
+    : law_(law), request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
+      problem_(make_problem(law, request.objective, request.lower, request.upper)),
+      table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
+                           request.table.rows, request.objective.space)),
+      rows_(law, request.table, request.objective, longest_group(request)), source_(law, request, table_, options.seed) {
+  // Kinks are approached through a dozen scales.
+  if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
+  usable_.resize(static_cast<size_t>(request.groups));
+  typical_.resize(usable_.size());
+  for (int64_t g = 0; g < request.groups; ++g) {
+    usable_[g] = usable(g);
+    typical_[g] = typical_size(table_, begin(g), count(g));
+  }
+}
+
+void GroupFits::run(FitTable& out) {
+  starts_ = request_.starts.given ? request_.starts.count : source_.automatic_count();
+  make_starts();
+  descend_all();
+  if (!request_.starts.given && !request_.starts.asked) for (int round = 0; round < kHopRounds && hop(round); ++round) {}
+  for (int64_t g = 0; g < request_.groups; ++g) {
+    if (!usable_[g]) continue;
+    const int64_t row = request_.first_row + request_.number(g);
+    reduce_starts(g, row, out);
+    reduce_group(g, row, out);
+  }
+}
+
+bool GroupFits::usable(int64_t g) const {
+  int64_t informative = count(g);
+  if (!table_.weight.empty())
+    informative = std::count_if(table_.weight.begin() + begin(g), table_.weight.begin() + begin(g) + count(g), [](double w) { return w > 0; });
+  return informative >= std::max<int64_t>(p_, 1);
+}
+
+const double* GroupFits::given(int64_t g, int64_t s) const {
+  const StartRequest& starts = request_.starts;
+  return starts.given + ((starts.per_group ? request_.number(g) * starts_ : 0) + s) * p_;
+}
+
+void GroupFits::make_starts() {
+  start_values_.assign(static_cast<size_t>(request_.groups * starts_ * p_), 0.0);
+  for (int64_t g = 0; g < request_.groups; ++g) {
+    double* values = &start_values_[g * starts_ * p_];
+    if (request_.starts.given) std::copy_n(given(g, 0), starts_ * p_, values);
+    if (!usable_[g] || cancelled_) continue;
+    if (request_.starts.given) source_.project(begin(g), count(g), starts_, values);
+    else source_.automatic(begin(g), count(g), values);
+  }
+}
+
+void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from) {
+  const int64_t each = groups.empty() ? 0 : static_cast<int64_t>(starts.size()) / p_ / static_cast<int64_t>(groups.size());
+  std::vector<RowRange> ranges;
+  Round round{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), each};
+  for (size_t k = 0; k < groups.size(); ++k) {
+    const int64_t g = groups[k];
+    round.place[g] = static_cast<int64_t>(k);
+    ranges.insert(ranges.end(), each, RowRange{begin(g), count(g), typical_[g]});
+  }
+  round.descent->run(ranges, std::move(starts), from);
+  rounds_.push_back(std::move(round));
+}
+
+template <class Visit> void GroupFits::each_outcome(int64_t g, const Visit& visit) const {
+  for (const Round& round : rounds_) {
+    if (round.place[g] < 0) continue;
+    const Outcome* first = round.descent->outcomes().data() + round.place[g] * round.each;
+    for (int64_t k = 0; k < round.each; ++k) visit(first[k]);
+  }
+}
+
+void GroupFits::descend_all() {
+  std::vector<int64_t> groups;
+  std::vector<double> starts;
+  std::vector<const double*> from;
+  for (int64_t g = 0; g < request_.groups; ++g) {
+    if (!usable_[g]) continue;
+    groups.push_back(g);
+    for (int64_t s = 0; request_.starts.given && s < starts_; ++s) from.push_back(given(g, s));
+  }
+  const bool all = groups.size() == usable_.size();
+  for (int64_t g : groups)
+    if (!all) starts.insert(starts.end(), &start_values_[g * starts_ * p_], &start_values_[g * starts_ * p_] + starts_ * p_);
+  descend(groups, all ? start_values_ : std::move(starts), from);
+}
+
+// Where few starts share the best optimum, others around it may be better still.
+bool GroupFits::hop(int round) {
+  if (source_.nonlinear() < kHopDimensions || cancelled_) return false;
+  std::vector<int64_t> groups;
+  std::vector<double> starts;
+  for (int64_t g = 0; g < request_.groups; ++g) {
+    if (!usable_[g] || (round > 0 && !improved(g))) continue;
+    const Outcome& o = *best(g);
+    if (!std::isfinite(o.objective) || (round == 0 && share(g) >= kRareBasin)) continue;
+    groups.push_back(g);
+    starts.resize(starts.size() + starts_ * p_);
+    source_.around(begin(g), count(g), o.parameters, round, &starts[starts.size() - starts_ * p_]);
+  }
+  if (groups.empty()) return false;
+  descend(groups, std::move(starts), {});
+  return true;
+}
+
+// Did the last round of hops lower the objective?
+bool GroupFits::improved(int64_t g) const {
+  if (rounds_.back().place[g] < 0) return false;
+  double before = infinity, after = infinity;
+  const Outcome* last = rounds_.back().descent->outcomes().data() + rounds_.back().place[g] * rounds_.back().each;
+  each_outcome(g, [&](const Outcome& o) {
+    double& side = &o >= last && &o < last + rounds_.back().each ? after : before;
+    side = std::min(side, finite_objective(o));
+  });
+  return after < before * (1 - kSameBasin);
+}
+
+double GroupFits::lowest(int64_t g) const {
+  double f = infinity;
+  each_outcome(g, [&](const Outcome& o) { f = std::min(f, finite_objective(o)); });
+  return f;
+}
+
+// The earliest of the lowest objectives, fitted ones before others.
+const Outcome* GroupFits::best(int64_t g) const {
+  const double limit = lowest(g) * (1 + kTie);
+  const Outcome* best = nullptr;
+  each_outcome(g, [&](const Outcome& o) {
+    if (finite_objective(o) > limit) return;
+    if (!best || (fitted(o.status) && !fitted(best->status))) best = &o;
+  });
+  return best;
+}
+
+// Objectives up to this belong to the best optimum; the last term is rounding.
+double GroupFits::basin_limit(int64_t g) const {
+  return lowest(g) * (1 + kSameBasin) + 1e-28 * typical_[g] * typical_[g] * static_cast<double>(count(g));
+}
+
+double GroupFits::share(int64_t g) const {
+  const double limit = basin_limit(g);
+  int64_t inside = 0, all = 0;
+  each_outcome(g, [&](const Outcome& o) {
+    inside += finite_objective(o) <= limit;
+    ++all;
+  });
+  return static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(all, 1));
+}
+
+Status GroupFits::own_status(const Outcome& o) const {   // jobs never reached before the deadline are still marked cancelled
+  return o.status == Status::cancelled && !cancelled_ ? Status::time_limit : o.status;
+}
+
+void GroupFits::reduce_starts(int64_t g, int64_t row, FitTable& out) const {
+  const double limit = basin_limit(g);
+  double second = infinity;
+  int32_t iterations = 0, converged = 0;
+  int64_t k = 0, inside = 0;
+  each_outcome(g, [&](const Outcome& o) {
+    iterations += o.iterations;
+    converged += fitted(o.status);
+    const double f = finite_objective(o);
+    if (f <= limit) ++inside;
+    else second = std::min(second, f);
+    if (const int64_t s = row * out.starts + k; k++ < starts_ && options_.keep_starts) {
+      std::copy_n(o.parameters, p_, &out.start_values[s * p_]);
+      out.start_objective[s] = o.objective;
+      out.start_status[s] = static_cast<int8_t>(own_status(o));
+    }
+  });
+  out.iterations[row] = iterations;
+  out.n_starts[row] = static_cast<int32_t>(k);
+  out.n_converged[row] = converged;
+  out.best_share[row] = static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(k, 1));
+  if (std::isfinite(second)) out.second_objective[row] = second;
+}
+
+void GroupFits::reduce_group(int64_t g, int64_t row, FitTable& out) {
+  Outcome o = *best(g);
+  double* values = &out.values[row * p_];
+  std::copy_n(o.parameters, p_, values);
+  if (has_kink(problem_.loss) && std::isfinite(o.objective))
+    o.objective = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), values);
+  int8_t* active = &out.active[row * p_];
+  for (int k = 0; k < p_; ++k)
+    active[k] = static_cast<int8_t>(values[k] <= request_.lower[k] ? -1 : values[k] >= request_.upper[k] ? 1 : 0);
+  out.objective[row] = o.objective;
+  out.gradient_norm[row] = o.gradient_norm;
+  out.moved[row] = o.moved;
+  Status status = own_status(o);
+  if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
+  if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
+  const bool looked_at = fitted(status) || status == Status::stalled || status == Status::iteration_limit || status == Status::not_identified;
+  if (looked_at && !(o.inverse_trace < kSoundInverse))
+    if (find_tradeoffs(rows_, values, active, p_, begin(g), count(g), &out.tradeoff[row * p_ * p_])) status = Status::not_identified;
+  out.status[row] = static_cast<int8_t>(status);
+}
+
+}  // namespace lawfit

@@ -1,0 +1,60 @@
+// Fits of one law to groups of rows under one objective, all starts together: starts -> far ->
+// finish -> searches around the best -> reduce -> certificate.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "descent.hpp"
+#include "start_source.hpp"
+
+namespace lawfit {
+
+class GroupFits {
+ public:
+  GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled);
+  // Fills the rows of `out` that belong to the request's groups.
+  void run(FitTable& out);
+
+ private:
+  // The outcomes of one set of descents: `each` per group that takes part.
+  struct Round {
+    std::unique_ptr<Descent> descent;
+    std::vector<int64_t> place;     // per group: its place among those that take part, or -1
+    int64_t each;
+  };
+  int64_t begin(int64_t g) const { return request_.offsets[g]; }
+  int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
+  bool usable(int64_t g) const;
+  const double* given(int64_t g, int64_t s) const;
+  template <class Visit> void each_outcome(int64_t g, const Visit& visit) const;
+
+  void make_starts();
+  void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from);
+  void descend_all();
+  bool hop(int round);
+  bool improved(int64_t g) const;
+  double lowest(int64_t g) const;
+  const Outcome* best(int64_t g) const;
+  double basin_limit(int64_t g) const;
+  double share(int64_t g) const;
+  void reduce_starts(int64_t g, int64_t row, FitTable& out) const;
+  void reduce_group(int64_t g, int64_t row, FitTable& out);
+  Status own_status(const Outcome& o) const;
+
+  const CompiledLaw& law_;
+  const FitRequest& request_;
+  FitOptions options_;
+  std::atomic<bool>& cancelled_;
+  const int p_;
+  Problem problem_;
+  TableData table_;
+  RowModel rows_;
+  StartSource source_;
+  int64_t starts_ = 0;
+  std::vector<char> usable_;
+  std::vector<double> typical_, start_values_;
+  std::vector<Round> rounds_;      // its starts, then its hops
+};
+
+}  // namespace lawfit
