@@ -33,3 +33,20 @@ def check_expected(name: str, text: str) -> None:
     reference = EXPECTED / name
     assert reference.exists(), f"{reference} is missing; its text would be:\n{text}"
     assert text.rstrip("\n") == reference.read_text(encoding="utf-8").rstrip("\n")
+
+
+def campaign(
+    alpha: float = 0.35, beta: float = 0.37, noise: float = 0.0, seed: int = 0, shift: float = 1.0,
+    width: float = 6.0, sizes: int = 9, budgets: int = 6,
+) -> dict[str, np.ndarray]:
+    """isoFLOP slices around the optimum of E + A/N**alpha + B/D**beta (times ``shift``), whose
+    best size for every budget is in the column ``best``."""
+    compute, ratio = np.meshgrid(np.geomspace(1e18, 1e21, budgets),
+                                 np.geomspace(1 / width, width, sizes))
+    compute, ratio = compute.T.ravel(), ratio.T.ravel()
+    best = ((alpha * 480 / (beta * 2000)) * (compute / 6) ** beta) ** (1 / (alpha + beta))
+    N = best * ratio * shift
+    D = compute / 6 / N
+    scatter = np.random.default_rng(seed).normal(size=len(N))
+    loss = (1.8 + 480 / N**alpha + 2000 / D**beta) * np.exp(noise * scatter)
+    return {"N": N, "D": D, "flops": compute, "loss": loss, "best": best}

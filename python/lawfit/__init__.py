@@ -2,16 +2,19 @@
 
 from . import datasets
 from .allocate import Allocation
+from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
 from .catalogue import laws
 from .data import Rows
 from .cost import attention_cost
 from .derive import Derived, DerivedReplicates
+from .envelope import Envelope, envelope
 from .errors import FitError, FitWarning, LawError
 from .filters import FilterError
 from .fit import fit
 from .installation import info
+from .isoflop import IsoFlop, isoflop
 from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .result import Fit, Prediction, Starts
@@ -21,15 +24,18 @@ __version__ = "0.1.0"
 __all__ = [
     "Absolute",
     "Allocation",
+    "Approaches",
     "Bootstrap",
     "Cauchy",
     "Derived",
     "DerivedReplicates",
+    "Envelope",
     "FilterError",
     "Fit",
     "FitError",
     "FitWarning",
     "Huber",
+    "IsoFlop",
     "Law",
     "LawError",
     "LogCosh",
@@ -40,11 +46,14 @@ __all__ = [
     "SoftL1",
     "Squared",
     "Starts",
+    "approaches",
     "as_law",
     "attention_cost",
     "datasets",
+    "envelope",
     "fit",
     "info",
+    "isoflop",
     "laws",
     "load",
 ]

@@ -12,6 +12,7 @@ from .intervals import check_level
 from .plan import LOG_SCALE, Plan
 from .predict import interval_factor
 from .question import Question
+from .replicates import known_interval
 from .report import number, table
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def allocate_replicates(
     exists = np.isfinite(drawn["N"]).mean(axis=0)
     intervals = {
         name: plan.shaped_pair(
-            name, *_replicate_interval(drawn[name], at_fit[name][0], level, method)
+            name, *known_interval(drawn[name], at_fit[name][0], level, method)
         )
         for name in plan.names
     }
@@ -122,22 +123,6 @@ def _allocation(
         **values, level=level, intervals=intervals, exists=exists,
         extrapolation=plan.shaped("extrapolation", beyond),
     )
-
-
-def _replicate_interval(
-    values: np.ndarray, estimate: np.ndarray, level: float, method: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bootstrap intervals a column, of the replicates that have a value; infinite ones count."""
-    from .derive import interval
-
-    huge = np.finfo(np.float64).max / 4  # quantiles interpolate, and inf - inf is not a number
-    ends = np.full((2, values.shape[1]), np.nan)
-    for at, column in enumerate(values.T):
-        known = np.clip(column[~np.isnan(column)], -huge, huge)
-        if len(known) >= 2:
-            ends[:, at] = interval(known, estimate[at], level, method)
-    ends[np.abs(ends) > huge / 1e3] *= np.inf
-    return ends[0], ends[1]
 
 
 def _delta_intervals(
