@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .expression import Array
+from .intervals import basic, percentile
 
 __all__ = ["known_interval"]
 
@@ -23,12 +24,14 @@ def known_interval(
     >>> low.round(2), high
     (array([1.1]), array([inf]))
     """
-    from .derive import interval
-
+    choices = {"percentile": lambda known, _: percentile(known, level),
+               "basic": lambda known, value: basic(known, value, level)}
+    if method not in choices:
+        raise ValueError(f"method: must be 'percentile' or 'basic', not {method!r}")
     ends = np.full((2, values.shape[1]), np.nan)
     for at, column in enumerate(values.T):
         known = np.clip(column[~np.isnan(column)], -_HUGE, _HUGE)
         if len(known) >= 2:
-            ends[:, at] = interval(known, estimate[at], level, method)
+            ends[:, at] = choices[method](known, estimate[at])
     ends[np.abs(ends) > _HUGE / 1e3] *= np.inf
     return ends[0], ends[1]
