@@ -7,11 +7,12 @@ run a short share of the same checks.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import re
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from hypothesis import strategies as st
 import lawfit as lf
 from lawfit import _core, _reference
 from lawfit.expression import Expression, Leaf, parse
-from lawfit.grammar import CONSTANTS, FUNCTIONS
+from lawfit.grammar import COMPARISONS, CONSTANTS, FUNCTIONS, INDEXABLE, INDEXED_ONLY
 from lawfit.latex import latex
 
 Tree = tuple[Any, ...]
 
 NAMES = ("x", "y", "a", "b", "E", "alpha", "D_l", "x1", "gamma", "e", "_k")
+INDEXED = tuple(f"k_{value}" for value in range(7))
+INDICES = "ijlmnopqrstuvw"  # of the sums around a place, from outside in
 POINTS = np.array([0.0, 0.3, 1.0, 2.5, 17.0, 1e6, -0.7, -3.0])
 
 # ---- random formulas with a meaning of their own ----
@@ -38,54 +41,90 @@ numbers = st.one_of(
         lambda text: (text, float(text))
     ),
 ).map(lambda pair: ("number", *pair))
-names = st.sampled_from([("pi",), *(("name", name) for name in NAMES)])
+names = st.sampled_from([("pi",), *(("name", name) for name in NAMES), ("indexed",), ("index",)])
 
 
 def _grow(children: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
+    def make(kind: str) -> st.SearchStrategy[Tree]:
+        if kind == "operator":
+            return st.tuples(st.sampled_from(["+", "-", "*", "/", "**"]), children, children)
+        if kind == "where":
+            return st.tuples(st.just(kind), _conditions(children), children, children)
+        if kind == "over":
+            return st.tuples(st.just(kind), st.sampled_from(sorted(INDEXABLE)), ranges, children)
+        if kind == "function":
+            return st.sampled_from(sorted(set(FUNCTIONS) - {"where"})).flatmap(call)
+        return st.tuples(st.just(kind), children)
+
     def call(name: str) -> st.SearchStrategy[Tree]:
         least, most = FUNCTIONS[name]
         arguments = st.lists(children, min_size=least, max_size=min(most, 4))
         return arguments.map(lambda args: (name, *args))
 
-    return st.one_of(
-        st.tuples(st.sampled_from(["+", "-", "*", "/", "**"]), children, children),
-        st.tuples(st.just("neg"), children),
-        st.sampled_from(sorted(FUNCTIONS)).flatmap(call),
-    )
+    return st.sampled_from(["operator", "neg", "function", "where", "over"]).flatmap(make)
+
+
+ranges = st.integers(0, 3).flatmap(lambda low: st.tuples(st.just(low), st.integers(low, low + 3)))
+
+
+def _conditions(children: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
+    def make(kind: str) -> st.SearchStrategy[Tree]:
+        parts = children if kind in COMPARISONS else _conditions(children)
+        return st.tuples(st.just(kind), *[parts] * (1 if kind == "not" else 2))
+
+    return st.sampled_from([*COMPARISONS, *COMPARISONS, "and", "or", "not"]).flatmap(make)
 
 
 def grown(leaves: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
-    """Random trees over the whole grammar: (kind, part, ...), numbers with text and value."""
+    """Random trees over the whole grammar: (kind, part, ...), numbers with text and value.
+
+    Leaves ``("indexed",)`` and ``("index",)`` are ``k[i]`` and ``i`` of the innermost sum, and
+    ``k[2]`` and ``2`` outside of sums.
+    """
     return st.recursive(leaves, _grow, max_leaves=14)
 
 
 trees = grown(st.one_of(numbers, names))
 
-_LEVEL = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "**": 4}
+_LEVEL = {"or": -3, "and": -2, "not": -1, **dict.fromkeys(COMPARISONS, 0),
+          "+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "**": 4}
+_LEAVES = ("number", "name", "pi", "indexed", "index")
 _SPACES = st.sampled_from(["", "", " ", "  ", "\t", "\n"])
 
 
 def render(tree: Tree, space: Callable[[], str], spare: Callable[[], bool]) -> str:
     """A text for a tree, with blanks from ``space`` and needless parentheses when ``spare()``."""
 
-    def write(tree: Tree, least: int) -> str:
+    def write(tree: Tree, least: int, depth: int) -> str:
         kind, *args = tree
         level = _LEVEL.get(kind, 5)
-        if kind == "number":
-            text = args[0]
-        elif kind in ("name", "pi"):
+        inner = INDICES[depth - 1] if depth else "2"
+        if kind in ("number", "name", "pi"):
             text = args[0] if args else kind
+        elif kind in ("indexed", "index"):
+            text = f"k{space()}[{space()}{inner}]" if kind == "indexed" else inner
         elif kind == "neg":
-            text = "-" + space() + write(args[0], 3)
+            text = "-" + space() + write(args[0], 3, depth)
+        elif kind == "not":
+            text = "not " + write(args[0], level, depth)
         elif kind == "**":
-            text = write(args[0], 5) + space() + "**" + space() + write(args[1], 3)
+            text = write(args[0], 5, depth) + space() + "**" + space() + write(args[1], 3, depth)
+        elif kind in COMPARISONS:  # without parentheses it would be a chain
+            text = write(args[0], 1, depth) + space() + kind + space() + write(args[1], 1, depth)
         elif kind in _LEVEL:
-            text = write(args[0], level) + space() + kind + space() + write(args[1], level + 1)
+            blank = " " if kind in ("and", "or") else ""
+            left, right = write(args[0], level, depth), write(args[1], level + 1, depth)
+            text = left + space() + blank + kind + blank + space() + right
+        elif kind == "over":
+            name, (low, high), term = args
+            ends = f"{low}{space()}..{space()}{high}"
+            text = f"{name}({write(term, 0, depth + 1)} for {INDICES[depth]} in {ends})"
         else:
-            text = f"{kind}({space()}" + ",".join(write(arg, 0) for arg in args) + f"{space()})"
+            text = ",".join(write(arg, -3, depth) for arg in args)
+            text = f"{kind}({space()}{text}{space()})"
         return f"({space()}{text})" if level < least or spare() else text
 
-    return write(tree, 0)
+    return write(tree, 0, 0)
 
 
 @st.composite
@@ -97,7 +136,10 @@ def formulas(draw: st.DrawFn) -> tuple[Tree, str]:
 
 _DIRECT: dict[str, Callable[..., Any]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power,
-    "neg": np.negative, "logaddexp": np.logaddexp,
+    "neg": np.negative, "logaddexp": np.logaddexp, "where": np.where,
+    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
+    "!=": np.not_equal, "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
+    "softplus": lambda x: np.logaddexp(0.0, x), "betaln": _reference._betaln,
     **{name: getattr(np, name) for name in (
         "exp", "log", "log10", "log2", "log1p", "expm1", "sqrt", "abs", "sin", "cos", "arctan",
         "tanh")},
@@ -105,25 +147,54 @@ _DIRECT: dict[str, Callable[..., Any]] = {
     "logsumexp": lambda *args: np.logaddexp.reduce(args),
     # Their values are tested against SciPy; here only that the right one is called.
     **{name: _reference._UNARY[name.upper()][0]
-       for name in ("erf", "normcdf", "logistic", "gammaln")},
+       for name in ("erf", "normcdf", "logistic", "gammaln", "digamma")},
 }
 
+Meaning = tuple[np.ndarray, bool, bool]
 
-def meaning(tree: Tree, values: dict[str, np.ndarray]) -> tuple[np.ndarray, bool, bool]:
+
+def meaning(tree: Tree, values: dict[str, np.ndarray], index: tuple[int, ...] = ()) -> Meaning:
     """(values, whether constant, whether some constant part is not finite), by plain NumPy."""
     kind, *args = tree
-    if kind == "number":
-        return np.full(POINTS.shape, args[1]), True, False
-    if kind == "pi":
-        return np.full(POINTS.shape, np.pi), True, False
-    if kind == "name":
-        return values[args[0]], False, False
-    parts = [meaning(arg, values) for arg in args]
+    here = index[-1] if index else 2
+    if kind in ("number", "pi", "index"):
+        return np.full(POINTS.shape, {"number": args[-1:], "pi": [np.pi], "index": [here]}[kind][0],
+                       float), True, False
+    if kind in ("name", "indexed"):
+        return values[args[0] if args else f"k_{here}"], False, False
+    if kind == "over":
+        name, (low, high), term = args
+        parts = [meaning(term, values, (*index, value)) for value in range(low, high + 1)]
+        if name in INDEXED_ONLY:
+            join = functools.partial(_apply, INDEXED_ONLY[name])
+            return functools.reduce(lambda *pair: join(pair), parts)
+        return parts[0] if len(parts) == 1 else _apply(name, parts)
+    return _apply(kind, [meaning(arg, values, index) for arg in args])
+
+
+def _apply(kind: str, parts: Sequence[Meaning]) -> Meaning:
     with np.errstate(all="ignore"):
         value = _DIRECT[kind](*(np.broadcast_to(part[0], POINTS.shape) for part in parts))
     constant = all(part[1] for part in parts)
     broken = any(part[2] for part in parts) or (constant and not np.isfinite(value).all())
     return value, constant, broken
+
+
+def names_of(tree: Tree, index: tuple[int, ...] = ()) -> list[str]:
+    """The names of a tree from left to right, those of a sum once for each value of its index."""
+    kind, *args = tree
+    if kind in ("name", "indexed"):
+        return [args[0] if args else f"k_{index[-1] if index else 2}"]
+    if kind in _LEAVES:
+        return []
+    if kind == "over":
+        low, high = args[1]
+        return [n for v in range(low, high + 1) for n in names_of(args[2], (*index, v))]
+    return [name for arg in args for name in names_of(arg, index)]
+
+
+def all_values() -> dict[str, np.ndarray]:
+    return {name: np.roll(POINTS, place) for place, name in enumerate((*NAMES, *INDEXED))}
 
 
 def twin(expression: Expression, values: dict[str, np.ndarray]) -> np.ndarray:
@@ -140,7 +211,7 @@ def twin(expression: Expression, values: dict[str, np.ndarray]) -> np.ndarray:
 def check_formula(case: tuple[Tree, str]) -> None:
     """A formula made from a tree parses to the same meaning."""
     tree, text = case
-    values = {name: np.roll(POINTS, place) for place, name in enumerate(NAMES)}
+    values = all_values()
     expected, _, broken = meaning(tree, values)
     try:
         expression = parse(text)
@@ -150,17 +221,18 @@ def check_formula(case: tuple[Tree, str]) -> None:
     assert not broken, text
     # NumPy squares by a product where the twin takes a power: a unit or two in the last place.
     np.testing.assert_allclose(twin(expression, values), expected, rtol=1e-14, atol=0, err_msg=text)
-    words = re.findall(r"[A-Za-z_]\w*(?!\w*\()", re.sub(r"[\d.]+[eE]", "0", text))
-    in_order = dict.fromkeys(word for word in words if word in NAMES)
-    assert expression.names == tuple(in_order), text
+    assert expression.names == tuple(dict.fromkeys(names_of(tree))), text
+    latex(expression)
 
 
 # ---- random texts without one ----
 
 _PIECES = [
-    *FUNCTIONS, *NAMES, *CONSTANTS, "+", "-", "*", "/", "**", "(", ")", "(", ")", ",", "=", "==",
+    *FUNCTIONS, *NAMES, *CONSTANTS, *COMPARISONS, "and", "or", "not", "for", "in", "1..3", "3..1",
+    "sum(", "prod(", " for i in 0..2)", "k[i]", "k[i, 1]", "k[i+1]", "[1]", "where(x > 1, ", "..",
+    "sum(sum(k[i] for i in 1..900) for j in 1..900)", "1..99999999999999999999", "sum", "+", "-", "*", "/", "**", "(", ")", "(", ")", ",", "=", "==",
     "^", "//", "%", "[", "]", "{", "}", ".", "'", '"', "#", "\\", "|", "&", "~", "!", "?", ":",
-    ";", ":=", "->", "<", ">", "@", "$", "`", " ", "\t", "\n", "\r", "\f", "\v", "\0", "\x1c",
+    ";", ":=", "->", "<>", "@", "$", "`", " ", "\t", "\n", "\r", "\f", "\v", "\0", "\x1c",
     "1", "0", "007", "1_0", "1e5", "1e999", "1.5.2", "0x10", "0b1", "2j", "1if", "1e", ".", "..",
     "9" * 400, "9**9**9", "10**400", "1/0", "log(0)", "lambda", "if", "else", "not", "None", "True",
     "__class__", "__import__('os')", "inf", "nan", "await", "yield", "x.y", "f'{x}'", "b''",
@@ -184,7 +256,9 @@ def damaged(draw: st.DrawFn) -> str:
 
 repeats = st.builds(
     lambda piece, count, tail: (piece * count)[:12_000] + tail,
-    st.sampled_from(["x+", "x*", "x**", "-", "(", "exp(", "x,", "x ", "1/", "min(x,", "x=", "--x"]),
+    st.sampled_from(["x+", "x*", "x**", "-", "(", "exp(", "x,", "x ", "1/", "min(x,", "x=", "--x",
+                     "not ", "x<", "where(x<1,x,", "x and ", "k[", "k[1]", "sum(x for i in 1..9)+",
+                     "sum("]),
     st.integers(1, 10_000),
     st.sampled_from(["", "x", "x)", ")" * 100]),
 )

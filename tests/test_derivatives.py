@@ -70,7 +70,7 @@ def bounds(graph: Graph, params: np.ndarray, columns: list[np.ndarray]) -> Bound
     shape, p = columns[0].shape, len(params)
     done: list[Bound] = []
     none = np.zeros((p, *shape))
-    for op, a, b, value in zip(*graph, strict=True):
+    for op, a, b, c, value in zip(*graph, strict=True):
         name = names[int(op)]
         if name in ("CONST", "PARAM", "VAR"):
             here = {"CONST": value, "PARAM": params[a] if name == "PARAM" else 0,
@@ -81,7 +81,7 @@ def bounds(graph: Graph, params: np.ndarray, columns: list[np.ndarray]) -> Bound
                 first[a] = 1.0
             done.append(Bound(here, np.zeros(shape), first, np.zeros(shape)))
             continue
-        children = [done[int(a)]] if int(b) < 0 else [done[int(a)], done[int(b)]]
+        children = [done[int(child)] for child in (a, b, c) if child >= 0]
         done.append(_combine(name, children, shape))
     return done[-1]
 
@@ -95,7 +95,7 @@ def _combine(name: str, children: list[Bound], shape: tuple[int, ...]) -> Bound:
         for which in range(len(children)):
             duals = [_reference._Dual(v, one if k == which else zero) for k, v in enumerate(at)]
             out = _reference._unary(name, *duals) if len(at) == 1 else \
-                _reference._binary(name, *duals)
+                _reference._several(name, *duals)
             slopes.append(out.tangent)
         return out.value, slopes
 
@@ -193,9 +193,11 @@ def test_random_formulas_at_length(text: str, at: list[float]) -> None:
 # ---- every operation by itself, where random formulas rarely go ----
 
 UNARY = ["exp", "log", "log10", "log2", "log1p", "expm1", "sqrt", "abs", "sin", "cos", "arctan",
-         "tanh", "erf", "normcdf", "logistic", "gammaln"]
+         "tanh", "erf", "normcdf", "logistic", "softplus", "gammaln", "digamma"]
 BINARY = ["{a}*{x}", "{a}/{x}", "{x}/{a}", "{a}**{x}", "{x}**{a}", "{a} + {x}", "{a} - {x}",
-          "logaddexp({a}, {x})", "min({a}, {x})", "max({a}, {x})"]
+          "logaddexp({a}, {x})", "min({a}, {x})", "max({a}, {x})",
+          "betaln({a}, {x})", "where({a} < {x}, {a}, 2*{x})", "where({a} >= {x}, {a}, 2*{x})",
+          "where({a} == {x} or {a} > 2, 1, {x})", "where({a} != {x} and not {a} <= {x}, {x}, {a})"]
 EDGES = np.array([-1e300, -800.0, -37.5, -3.0, -1.5, -1.0, -1e-9, -1e-320, 0.0, 5e-324, 1e-300,
                   1e-9, 0.5, 1.0, 1.5, 2.0, 3.0, 37.5, 800.0, 1e300])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_expression import NAMES, Tree, grown, meaning, names, render
+from fuzz_expression import INDEXED, NAMES, Tree, grown, meaning, names, render
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from latex_reader import compute
@@ -56,7 +56,8 @@ plain_numbers = st.sampled_from([0.0, 1.0, 2.0, 3.0, 10.0, 0.5, 2.75, 1e-5]).map
 @given(grown(st.one_of(plain_numbers, names)))
 def test_latex_means_the_formula(tree: Tree) -> None:
     """What a reader of the LaTeX computes is what the formula computes."""
-    values = {name: np.float64(0.4 + 0.3 * place) for place, name in enumerate(NAMES)}
+    everything = (*NAMES, *INDEXED)
+    values = {name: np.float64(0.4 + 0.3 * place) for place, name in enumerate(everything)}
     expected, constant, broken = meaning(tree, {n: np.full(8, v) for n, v in values.items()})
     assume(not broken and not constant)
     law = lf.Law(render(tree, lambda: "", lambda: False))

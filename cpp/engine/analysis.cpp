@@ -15,7 +15,7 @@ std::vector<std::vector<int>> consumers_of(const Graph& graph, int root) {
   for (int i = root; i >= 0; --i) {
     if (!live[i]) continue;
     const Node& n = graph[i];
-    for (int child : {n.a, n.b}) if (child >= 0) {
+    for (int child : {n.a, n.b, n.c}) if (child >= 0) {
       live[child] = 1;
       if (consumers[child].empty() || consumers[child].back() != i) consumers[child].push_back(i);
     }
@@ -174,6 +174,7 @@ ParameterRole role_of(const Graph& graph, const std::vector<std::vector<int>>& c
       const int other = n.a == at ? n.b : n.a;
       const bool data_sibling = other >= 0 && graph[other].on_data && !graph[other].on_parameters;
       if (n.op == Op::NEG) todo.push_back({use, -sign});
+      else if (n.op == Op::WHERE && n.a != at) todo.push_back({use, sign});
       else if (n.op == Op::EXP || n.op == Op::LOGADDEXP) take(Role::log_amplitude, -1, sign);
       else if ((n.op == Op::MUL || n.op == Op::MUL0) && other >= 0 && graph.is_constant(other))
         todo.push_back({use, graph[other].value < 0 ? -sign : sign});

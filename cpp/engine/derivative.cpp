@@ -43,8 +43,8 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
     case Op::LOG: to(n.a, make(Op::DIV0, w, n.a)); break;
     case Op::LOG1P: to(n.a, make(Op::DIV, w, make(Op::ADD, n.a, k(1)))); break;
     case Op::EXPM1: to(n.a, mul(w, make(Op::EXP, n.a))); break;
-    case Op::SQRT: to(n.a, make(Op::DIV, mul(w, k(0.5)), i)); break;
-    case Op::ABS: to(n.a, mul(w, make(Op::SIGN, n.a))); break;
+    case Op::SQRT: to(n.a, make(Op::DIV0, mul(w, k(0.5)), i)); break;
+    case Op::ABS: to(n.a, make(Op::MUL0, make(Op::SIGN, n.a), w)); break;   // 0 at the kink
     case Op::SIN: to(n.a, mul(w, make(Op::COS, n.a))); break;
     case Op::COS: to(n.a, make(Op::NEG, mul(w, make(Op::SIN, n.a)))); break;
     case Op::ARCTAN: to(n.a, make(Op::DIV, w, make(Op::ADD, make(Op::SQUARE, n.a), k(1)))); break;
@@ -63,6 +63,13 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
     case Op::LOGISTIC: to(n.a, mul(w, mul(i, make(Op::LOGISTIC, make(Op::NEG, n.a))))); break;
     case Op::GAMMALN: to(n.a, mul(w, make(Op::DIGAMMA, n.a))); break;
     case Op::DIGAMMA: to(n.a, mul(w, make(Op::TRIGAMMA, n.a))); break;
+    case Op::TRIGAMMA: to(n.a, mul(w, make(Op::TETRAGAMMA, n.a))); break;
+    case Op::BETALN: {
+      int both = make(Op::DIGAMMA, make(Op::ADD, n.a, n.b));
+      for (int child : {n.a, n.b})
+        if (needs(child)) to(child, mul(w, make(Op::SUB, make(Op::DIGAMMA, child), both)));
+      break;
+    }
     case Op::LOGADDEXP:
       if (needs(n.a)) to(n.a, mul(w, make(Op::LOGISTIC, make(Op::SUB, n.a, n.b))));
       if (needs(n.b)) to(n.b, mul(w, make(Op::LOGISTIC, make(Op::SUB, n.b, n.a))));
@@ -70,23 +77,59 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
     // At a tie the whole derivative goes to the first argument.
     case Op::MIN: case Op::MAX: {
       int first = n.op == Op::MIN ? make(Op::LESS_EQUAL, n.a, n.b) : make(Op::LESS_EQUAL, n.b, n.a);
-      if (needs(n.a)) to(n.a, mul(w, first));
-      if (needs(n.b)) to(n.b, mul(w, make(Op::SUB, k(1), first)));
+      if (needs(n.a)) to(n.a, make(Op::MUL0, first, w));
+      if (needs(n.b)) to(n.b, make(Op::MUL0, make(Op::SUB, k(1), first), w));
       break;
     }
     default: break;   // leaves, and piecewise constant operations
   }
 }
 
+// The derivative of a choice is the choice of the derivatives. Each branch is differentiated by
+// itself and chosen afterwards: passed through it, the adjoint of the branch not taken would be
+// zero times whatever slope that branch has there, which may be infinite or NaN. The condition
+// carries no derivative.
+void Graph::derive_choice(int i, int w, std::vector<int>& result, const BranchGradients& branches) {
+  const Node n = nodes_[i];
+  const std::vector<int>&yes = branches.at(n.b), &no = branches.at(n.c);
+  for (size_t k = 0; k < result.size(); ++k) {
+    if (yes[k] == kZero && no[k] == kZero) continue;
+    auto slope = [&](int node) { return node == kZero ? constant(0) : node; };
+    const int term = make(Op::MUL0, choice(n.a, slope(yes[k]), slope(no[k])), w);
+    if (is_constant(term, 0)) continue;
+    result[k] = result[k] == kZero ? term : make(Op::ADD, result[k], term);
+  }
+}
+
 std::vector<int> Graph::gradient(int root, int parameters) {
+  std::vector<char> live(root + 1, 0);
+  live[root] = 1;
+  for (int i = root; i >= 0; --i)
+    if (live[i])
+      for (int child : {nodes_[i].a, nodes_[i].b, nodes_[i].c}) if (child >= 0) live[child] = 1;
+  BranchGradients branches;   // those of inner choices come before those of outer ones
+  for (int i = 0; i <= root; ++i)
+    if (live[i] && nodes_[i].op == Op::WHERE)
+      for (int branch : {nodes_[i].b, nodes_[i].c})
+        if (!branches.count(branch)) branches.emplace(branch, gradient_of(branch, parameters, branches));
+  return gradient_of(root, parameters, branches);
+}
+
+std::vector<int> Graph::gradient_of(int root, int parameters, const BranchGradients& branches) {
   std::vector<int> result(parameters, kZero), adjoints(root + 1, kZero);
   if (!nodes_[root].on_parameters) return result;
   adjoints[root] = constant(1);
   for (int i = root; i >= 0; --i) {
-    int w = adjoints[i];
+    const int w = adjoints[i];
     if (w == kZero) continue;
-    if (nodes_[i].op == Op::PARAM) result[static_cast<int>(nodes_[i].value)] = w;
-    else derive(i, w, adjoints);
+    if (nodes_[i].op == Op::PARAM) {
+      int& slope = result[static_cast<int>(nodes_[i].value)];
+      slope = slope == kZero ? w : make(Op::ADD, slope, w);
+    } else if (nodes_[i].op == Op::WHERE) {
+      derive_choice(i, w, result, branches);
+    } else {
+      derive(i, w, adjoints);
+    }
   }
   return result;
 }

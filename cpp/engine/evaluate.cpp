@@ -31,7 +31,7 @@ TableData prepare_table(const Program& program, const double* const* variables, 
   for (const Instruction& i : program.data) {
     work[i.out.index].resize(padded);
     auto at = [&](Slot s) { return work[s.kind == Slot::none ? i.out.index : s.index].data(); };
-    kernel(i.op, false, false, true)(work[i.out.index].data(), at(i.a), at(i.b), work[i.out.index].data(), static_cast<int>(padded / W));
+    kernel(i.op, false, false, false)(work[i.out.index].data(), at(i.a), at(i.b), at(i.c), static_cast<int>(padded / W));
   }
   for (int column : program.kept) table.columns.push_back(work[column]);
   if (!y) return table;

@@ -26,7 +26,9 @@ bool power_of_two(double x) {
   int exponent;
   return x != 0 && std::isfinite(x) && std::isfinite(1 / x) && std::frexp(std::fabs(x), &exponent) == 0.5;
 }
-bool commutes(Op op) { return op == Op::ADD || op == Op::MUL || op == Op::LOGADDEXP; }
+bool commutes(Op op) {
+  return op == Op::ADD || op == Op::MUL || op == Op::LOGADDEXP || op == Op::BETALN || op == Op::EQUAL;
+}
 }  // namespace
 
 int arity(Op op) { return kOps[static_cast<int>(op)].arity; }
@@ -34,7 +36,7 @@ const char* op_name(Op op) { return kOps[static_cast<int>(op)].name; }
 int op_count() { return kOpCount; }
 bool op_is_public(Op op) { return kOps[static_cast<int>(op)].is_public; }
 
-double scalar_value(Op op, double a, double b) {
+double scalar_value(Op op, double a, double b, double c) {
   V x = broadcast(a), y = broadcast(b), r = broadcast(NAN);
   switch (op) {
     case Op::ADD: return a + b;
@@ -64,10 +66,15 @@ double scalar_value(Op op, double a, double b) {
     case Op::MAX: return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b);
     case Op::MUL0: return a == 0 ? 0 : a * b;
     case Op::DIV0: return a == 0 ? 0 : a / b;
+    case Op::BETALN: r = v_betaln(x, y); break;
+    case Op::LESS: return a < b;
     case Op::LESS_EQUAL: return a <= b;
+    case Op::EQUAL: return a == b;
+    case Op::WHERE: return a != 0 ? b : c;
     case Op::SIGN: return a > 0 ? 1 : a < 0 ? -1 : a;
     case Op::DIGAMMA: r = v_digamma(x); break;
     case Op::TRIGAMMA: r = v_trigamma(x); break;
+    case Op::TETRAGAMMA: r = v_tetragamma(x); break;
     case Op::RECIPROCAL: return 1 / a;
     case Op::SQUARE: return a * a;
     default: return NAN;
@@ -113,7 +120,8 @@ bool Graph::known_positive(int i) const {
   }
 }
 
-int Graph::make(Op op, int a, int b) {
+int Graph::make(Op op, int a, int b, int c) {
+  if (op == Op::WHERE) return choice(a, b, c);
   if (int folded = fold(op, a, b); folded >= 0) return folded;
   switch (op) {
     case Op::ADD: return sum(a, b);
@@ -128,14 +136,20 @@ int Graph::make(Op op, int a, int b) {
     case Op::EXP: if (nodes_[a].op == Op::LOG && known_positive(nodes_[a].a)) return nodes_[a].a; break;
     case Op::SQUARE: if (nodes_[a].op == Op::SQRT && known_positive(nodes_[a].a)) return nodes_[a].a; break;
     case Op::MUL0:
-      if (is_constant(a, 1)) return b;
-      if (is_constant(a) && nodes_[a].value != 0) return product(a, b);
+      if (is_constant(a, 0)) return a;
+      if (is_constant(a) || (is_constant(b) && std::isfinite(nodes_[b].value))) return product(a, b);
       break;
     case Op::DIV0: if (known_positive(b)) return quotient(a, b); break;
     default: break;
   }
   if (b >= 0 && commutes(op) && a > b) std::swap(a, b);
   return add_node({op, a, b, -1, 0});
+}
+
+int Graph::choice(int condition, int yes, int no) {
+  if (is_constant(condition)) return nodes_[condition].value != 0 ? yes : no;
+  if (yes == no) return yes;
+  return add_node({Op::WHERE, condition, yes, no, 0});
 }
 
 int Graph::sum(int a, int b) {
@@ -256,7 +270,8 @@ int load_graph(const GraphView& view, Graph& graph) {
     if (view.op[i] < 0 || view.op[i] >= kOpCount || !kOps[view.op[i]].is_public)
       refuse("unknown operation at node " + std::to_string(i));
     Op op = static_cast<Op>(view.op[i]);
-    auto child = [&](int32_t k) {
+    auto child = [&](const int32_t* list) {
+      const int32_t k = list[i];
       if (k < 0 || k >= i) refuse("bad child at node " + std::to_string(i));
       return id[k];
     };
@@ -269,7 +284,7 @@ int load_graph(const GraphView& view, Graph& graph) {
       case Op::PARAM: id[i] = graph.parameter(index(view.parameters)); break;
       case Op::VAR: id[i] = graph.variable(index(view.variables)); break;
       default:
-        id[i] = arity(op) == 1 ? graph.make(op, child(view.a[i])) : graph.make(op, child(view.a[i]), child(view.b[i]));
+        id[i] = graph.make(op, child(view.a), arity(op) > 1 ? child(view.b) : -1, arity(op) > 2 ? child(view.c) : -1);
     }
   }
   return id[view.nodes - 1];

@@ -22,7 +22,7 @@ bool op_is_public(Op op);   // may stand in a graph that comes from outside
 
 // What the caller hands over: one entry per node, children before parents, root last.
 struct GraphView {
-  const int32_t *op, *a, *b;
+  const int32_t *op, *a, *b, *c;
   const double* value;
   int nodes, parameters, variables;
 };
@@ -45,7 +45,7 @@ class Graph {
   int constant(double value);
   int parameter(int index);
   int variable(int index);
-  int make(Op op, int a, int b = -1);
+  int make(Op op, int a, int b = -1, int c = -1);
 
   const Node& operator[](int i) const { return nodes_[i]; }
   int size() const { return static_cast<int>(nodes_.size()); }
@@ -68,7 +68,11 @@ class Graph {
   int power(int base, int exponent);
   int integer_power(int base, int exponent);
   bool known_positive(int i) const;
+  int choice(int condition, int yes, int no);
+  using BranchGradients = std::unordered_map<int, std::vector<int>>;   // by the branch's root
+  std::vector<int> gradient_of(int root, int parameters, const BranchGradients& branches);
   void derive(int i, int adjoint, std::vector<int>& adjoints);
+  void derive_choice(int i, int adjoint, std::vector<int>& result, const BranchGradients& branches);
   void accumulate(int target, int term, std::vector<int>& adjoints);
 
   struct KeyHash { size_t operator()(const std::string& key) const { return std::hash<std::string>()(key); } };
@@ -81,6 +85,6 @@ class Graph {
 int load_graph(const GraphView& view, Graph& graph);
 
 // Scalar value of one operation (constant folding; the same meaning as the vector kernels).
-double scalar_value(Op op, double a, double b);
+double scalar_value(Op op, double a, double b, double c = 0);
 
 }  // namespace lawfit

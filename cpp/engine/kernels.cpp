@@ -34,10 +34,15 @@ template <Op O> LAWFIT_INLINE V apply(V a, V b, V c) {
   else if constexpr (O == Op::MAX) return select(a >= b, a, select(is_nan(a), a, b));
   else if constexpr (O == Op::MUL0) return select(a == zero, zero, a * b);
   else if constexpr (O == Op::DIV0) return select(a == zero, zero, a / b);
+  else if constexpr (O == Op::BETALN) return v_betaln(a, b);
+  else if constexpr (O == Op::LESS) return select(a < b, one, zero);
   else if constexpr (O == Op::LESS_EQUAL) return select(a <= b, one, zero);
+  else if constexpr (O == Op::EQUAL) return select(a == b, one, zero);
+  else if constexpr (O == Op::WHERE) return select(a != zero, b, c);
   else if constexpr (O == Op::SIGN) return v_sign(a);
   else if constexpr (O == Op::DIGAMMA) return v_digamma(a);
   else if constexpr (O == Op::TRIGAMMA) return v_trigamma(a);
+  else if constexpr (O == Op::TETRAGAMMA) return v_tetragamma(a);
   else if constexpr (O == Op::RECIPROCAL) return one / a;
   else if constexpr (O == Op::SQUARE) return a * a;
   else if constexpr (O == Op::FMA) return fma(a, b, c);
@@ -63,6 +68,7 @@ template <Op O> Kernel binary(bool a, bool b) {
   return a ? loop<O, true, false, true> : b ? loop<O, false, true, true> : loop<O, false, false, true>;
 }
 template <Op O> Kernel ternary(bool a, bool b, bool c) {
+  if (a && b) return loop<O, true, true, false>;
   if (a) return c ? loop<O, true, false, true> : loop<O, true, false, false>;
   if (b) return c ? loop<O, false, true, true> : loop<O, false, true, false>;
   return c ? loop<O, false, false, true> : loop<O, false, false, false>;
@@ -76,11 +82,12 @@ Kernel kernel(Op op, bool a, bool b, bool c) {
 #define BINARY(name) case Op::name: return binary<Op::name>(a, b);
 #define TERNARY(name) case Op::name: return ternary<Op::name>(a, b, c);
     BINARY(ADD) BINARY(SUB) BINARY(MUL) BINARY(DIV) BINARY(LOGADDEXP) BINARY(MIN) BINARY(MAX)
-    BINARY(MUL0) BINARY(DIV0) BINARY(LESS_EQUAL) BINARY(NMUL) BINARY(EXPMUL)
-    TERNARY(FMA) TERNARY(FNMA)
+    BINARY(MUL0) BINARY(DIV0) BINARY(BETALN) BINARY(LESS) BINARY(LESS_EQUAL) BINARY(EQUAL)
+    BINARY(NMUL) BINARY(EXPMUL)
+    TERNARY(FMA) TERNARY(FNMA) TERNARY(WHERE)
     UNARY(NEG) UNARY(EXP) UNARY(LOG) UNARY(LOG1P) UNARY(EXPM1) UNARY(SQRT) UNARY(ABS) UNARY(SIN) UNARY(COS)
     UNARY(ARCTAN) UNARY(TANH) UNARY(ERF) UNARY(NORMCDF) UNARY(LOGISTIC) UNARY(GAMMALN) UNARY(SIGN)
-    UNARY(DIGAMMA) UNARY(TRIGAMMA) UNARY(RECIPROCAL) UNARY(SQUARE)
+    UNARY(DIGAMMA) UNARY(TRIGAMMA) UNARY(TETRAGAMMA) UNARY(RECIPROCAL) UNARY(SQUARE)
     default: return nullptr;   // leaves and lowered operations never become instructions
   }
 }

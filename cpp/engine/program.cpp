@@ -109,9 +109,9 @@ class Compiler {
         column[i] = program_.data_registers++;
         program_.inputs.push_back({column[i], static_cast<int>(node.value)});
       } else {
-        Slot a = operand(node.a), b = operand(node.b);
+        Slot a = operand(node.a), b = operand(node.b), c = operand(node.c);
         column[i] = program_.data_registers++;
-        program_.data.push_back({node.op, {Slot::column, column[i]}, a, b, {}});
+        program_.data.push_back({node.op, {Slot::column, column[i]}, a, b, c});
       }
       if (!kept_column(i)) continue;
       slot_[i] = {Slot::column, static_cast<int>(program_.kept.size())};
@@ -130,7 +130,7 @@ class Compiler {
       slot_[i] = {Slot::uniform, program_.uniforms++};
       if (node.op == Op::CONST) program_.constants.push_back({slot_[i].index, node.value});
       else {
-        program_.once.push_back({node.op, slot_[i], slot_of(node.a), slot_of(node.b), {}});
+        program_.once.push_back({node.op, slot_[i], slot_of(node.a), slot_of(node.b), slot_of(node.c)});
         close_tier(program_.once_end, program_.once.size(), i);
       }
     }
@@ -151,7 +151,7 @@ class Compiler {
     for (int i = 0; i < n; ++i) {
       if (class_[i] != mixed) continue;
       const Node& node = graph_[i];
-      Fused f{node.op, node.a, node.b, -1};
+      Fused f{node.op, node.a, node.b, node.c};
       auto absorb = [&](int product, Op op, int c) {
         absorbed[product] = 1;
         f = {op, code[product].a, code[product].b, c};

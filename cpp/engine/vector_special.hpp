@@ -77,6 +77,12 @@ constexpr double stirling_below[] = {0x1.0000000000000p+0, 0x1.34c88d9a95b2ep+3,
                                      0x1.6f0f0c857b1fep+4, 0x1.b6f7b4a830a3dp+3,
                                      0x1.3cccdf5006fd3p+0};
 
+// What Stirling's formula leaves out of gammaln(x), x >= 4.
+LAWFIT_INLINE V stirling_rest(V x) {
+  const V v = broadcast(1.0) / x;
+  return v * rational(v * v, stirling_above, stirling_below);
+}
+
 // x >= 0. Below 4: gammaln(1 + w) with w the fraction of x, and the log of the factors between.
 LAWFIT_INLINE V gammaln_nonnegative(V x) {
   const V one = broadcast(1.0), two = broadcast(2.0), three = broadcast(3.0);
@@ -89,10 +95,8 @@ LAWFIT_INLINE V gammaln_nonnegative(V x) {
   const V core = w * (w - one) * (broadcast(0.5) + rational(w, gammaln_above, gammaln_below));
   const V below4 = core + select(in0, -log_x, log_x);
 
-  const V v = one / x, z = v * v;
-  const V series = v * rational(z, stirling_above, stirling_below);
   // (x - 1/2)*(log(x) - 1) - 1/2 + log(2*pi)/2: as Stirling's, but all terms are positive
-  const V above4 = fma(x - broadcast(0.5), log_x - one, broadcast(0x1.acfe390c97d69p-2) + series);
+  const V above4 = fma(x - broadcast(0.5), log_x - one, broadcast(0x1.acfe390c97d69p-2) + stirling_rest(x));
   return select(small, below4, above4);
 }
 
@@ -189,6 +193,64 @@ LAWFIT_INLINE V v_trigamma(V x) {
   const V y = trigamma_nonnegative(x);
   if (LAWFIT_UNLIKELY(any((L)(x < V{})))) return mended(trigamma_negative, x, y);
   return y;
+}
+
+// Derivative of trigamma. Only second derivatives of a law with digamma in it need it: the plain
+// recurrence up to 16, then the asymptotic series.
+LAWFIT_INLINE V tetragamma_nonnegative(V x) {
+  const V one = broadcast(1.0), two = broadcast(2.0), start = broadcast(16.0);
+  V below = V{};
+  for (int k = 0; k < 16; ++k) {
+    const L in = (L)(x < start);
+    const V v = one / x;
+    below = select(in, fma(two * v, v * v, below), below);
+    x = select(in, x + one, x);
+  }
+  constexpr double series[] = {0.5, -1.0 / 6, 1.0 / 6, -0.3, 5.0 / 6, -691.0 / 210, 17.5};
+  const V v = one / x, z = v * v;
+  return -(fma(z, v + z * horner<0, 1>(z, series), z) + below);
+}
+// tetragamma(x) = tetragamma(1 - x) - 2*pi**3*cos(pi*x)/sin(pi*x)**3
+LAWFIT_COLD void tetragamma_negative(const V* x, V* y) {
+  V cosine;
+  const V sine = sin_pi(*x, cosine), s = broadcast(pi) / sine;
+  const V reflected = tetragamma_nonnegative(broadcast(1.0) - *x) - broadcast(2.0) * cosine * (s * s * s);
+  const V pole = select((L)(sine == V{}), broadcast(not_a_number), reflected);
+  *y = select((L)(*x < V{}), pole, *y);
+}
+LAWFIT_INLINE V v_tetragamma(V x) {
+  const V y = tetragamma_nonnegative(x);
+  if (LAWFIT_UNLIKELY(any((L)(x < V{})))) return mended(tetragamma_negative, x, y);
+  return y;
+}
+
+// ---- the logarithm of the beta function ------------------------------------------------------
+
+// For 0 <= p <= q, 4 <= q: Stirling's formula with the large terms of its three uses taken
+// together, so that what is left all has one sign and a large q costs no digits.
+LAWFIT_INLINE V betaln_far(V p, V q) {
+  const V half = broadcast(0.5), one = broadcast(1.0), h = p / q;
+  const V step = log1p_unit(h), log_q = v_log(q);   // log((p + q)/q)
+  const V rest = stirling_rest(q) - stirling_rest(p + q);
+  const V big = fma(p - half, v_log(h) - step, stirling_rest(p)) - q * step;
+  const V both = fma(-half, log_q, broadcast(0x1.d67f1c864beb5p-1)) + (big + rest);   // log(2*pi)/2
+  const V bent = fma(p, one - (log_q + step), rest) - (q - half) * step;
+  return select((L)(p < broadcast(4.0)), gammaln_nonnegative(p) + bent, both);
+}
+LAWFIT_INLINE V betaln_nonnegative(V p, V q) {
+  const L near = (L)(q < broadcast(4.0));
+  V y = betaln_far(p, q);
+  if (any(near)) y = select(near, gammaln_nonnegative(p) + gammaln_nonnegative(q) - gammaln_nonnegative(p + q), y);
+  const L endless = (L)(q == broadcast(infinity)), pole = (L)(p == V{});
+  y = select(pole, broadcast(infinity), y);
+  return select(endless, select(pole, broadcast(not_a_number), broadcast(-infinity)), y);
+}
+// log|beta(a, b)|; the sum of its three parts where an argument is negative.
+LAWFIT_INLINE V v_betaln(V a, V b) {
+  V y = betaln_nonnegative(vmin(a, b), vmax(a, b));
+  const L negative = (L)(a < V{}) | (L)(b < V{});
+  if (LAWFIT_UNLIKELY(any(negative))) y = select(negative, v_gammaln(a) + v_gammaln(b) - v_gammaln(a + b), y);
+  return select(is_nan(a) | is_nan(b), broadcast(not_a_number), y);
 }
 
 }  // namespace lawfit

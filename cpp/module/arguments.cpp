@@ -3,13 +3,14 @@
 namespace lawfit_module {
 
 GraphArguments::GraphArguments(const py::tuple& graph, int parameters, int variables) {
-  require(graph.size() == 4, "graph: expected (op, a, b, value)");
+  require(graph.size() == 5, "graph: expected (op, a, b, c, value)");
   op = graph[0].cast<Int32s>();
   a = graph[1].cast<Int32s>();
   b = graph[2].cast<Int32s>();
-  value = graph[3].cast<Doubles>();
-  require(op.size() == a.size() && op.size() == b.size() && op.size() == value.size(), "graph: arrays differ in length");
-  view = {op.data(), a.data(), b.data(), value.data(), static_cast<int>(op.size()), parameters, variables};
+  c = graph[3].cast<Int32s>();
+  value = graph[4].cast<Doubles>();
+  require(op.size() == a.size() && op.size() == b.size() && op.size() == c.size() && op.size() == value.size(), "graph: arrays differ in length");
+  view = {op.data(), a.data(), b.data(), c.data(), value.data(), static_cast<int>(op.size()), parameters, variables};
 }
 
 TableArguments::TableArguments(const py::list& columns_in, const py::object& y_in, const py::object& weight_in, const py::object& sigma_in) {

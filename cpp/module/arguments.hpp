@@ -12,7 +12,7 @@ namespace lawfit_module {
 using namespace lawfit;
 
 struct GraphArguments {
-  Int32s op, a, b;
+  Int32s op, a, b, c;
   Doubles value;
   GraphView view;
   GraphArguments(const py::tuple& graph, int parameters, int variables);

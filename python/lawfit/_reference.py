@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .constants import betaln, digamma
 from .expression import Graph
 
 __all__ = ["evaluate", "jacobian"]
@@ -39,7 +40,7 @@ def evaluate(
     """The graph at params[k, P] and columns of n values each: [k, n], complex if any input is.
 
     >>> codes = {"CONST": 0, "PARAM": 1, "VAR": 2, "MUL": 3}
-    >>> graph = tuple(np.array(x) for x in ([1, 2, 3], [0, 0, 0], [-1, -1, 1], [0.0, 0, 0]))
+    >>> graph = tuple(map(np.array, ([1, 2, 3], [0, 0, 0], [-1, -1, 1], [-1] * 3, [0.0] * 3)))
     >>> evaluate(graph, [[3.0]], [[1.0, 2.0]], codes)
     array([[3., 6.]])
     """
@@ -54,7 +55,7 @@ def evaluate(
     shape = (rows.shape[0], points[0].shape[1] if points else 1)
     done: list[_Dual] = []
     with np.errstate(all="ignore"):
-        for op, a, b, value in zip(*graph, strict=True):
+        for op, a, b, c, value in zip(*graph, strict=True):
             name = names[int(op)]
             if name == "CONST":
                 done.append(_dual(np.full((1, 1), value)))
@@ -65,7 +66,8 @@ def evaluate(
             elif int(b) < 0:
                 done.append(_unary(name, done[int(a)]))
             else:
-                done.append(_binary(name, done[int(a)], done[int(b)]))
+                others = [done[int(child)] for child in (b, c) if child >= 0]
+                done.append(_several(name, done[int(a)], *others))
     value = np.broadcast_to(done[-1].value, shape).copy()
     if not any(np.iscomplexobj(given) for given in inputs):
         return value
@@ -83,7 +85,7 @@ def jacobian(
     """The derivatives at params[P] for columns of n values: [n, P].
 
     >>> codes = {"CONST": 0, "PARAM": 1, "VAR": 2, "MUL": 3}
-    >>> graph = tuple(np.array(x) for x in ([1, 2, 3], [0, 0, 0], [-1, -1, 1], [0.0, 0, 0]))
+    >>> graph = tuple(map(np.array, ([1, 2, 3], [0, 0, 0], [-1, -1, 1], [-1] * 3, [0.0] * 3)))
     >>> jacobian(graph, [3.0], [[1.0, 2.0]], codes)
     array([[1.],
            [2.]])
@@ -124,19 +126,34 @@ def _gammaln(x: float) -> float:
     return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
 
 
-def _digamma(x: float) -> float:
-    """Derivative of gammaln: reflection, recurrence, then the asymptotic series."""
-    if not math.isfinite(x) or (x <= 0 and x == math.floor(x)):
-        return x if x == math.inf else math.nan
+def _trigamma(x: float) -> float:
+    """Derivative of digamma, likewise."""
+    if math.isinf(x) or math.isnan(x):
+        return 0.0 if x > 0 else math.nan
+    if x <= 0 and x == math.floor(x):
+        return math.inf
     if x < 0:
-        return _digamma(1.0 - x) - math.pi / math.tan(math.pi * x)
+        return (math.pi / math.sin(math.pi * x)) ** 2 - _trigamma(1.0 - x)
     result = 0.0
-    while x < 12.0:
-        result -= 1.0 / x
+    while x < 16.0:
+        result += 1.0 / x / x
         x += 1.0
-    terms = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
-    series = sum(term / x ** (2 * k) for k, term in enumerate(terms, 1))
-    return result + math.log(x) - 0.5 / x - series
+    z = 1.0 / x / x
+    terms = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
+    series = sum(term * z**k for k, term in enumerate(terms, 1))
+    return result + 1.0 / x + 0.5 * z + series / x
+
+
+def _beta_or_infinite(a: float, b: float) -> float:
+    """log|beta(a, b)|: infinite where an argument is 0, else NaN where there is no value."""
+    if min(a, b) == 0 and max(a, b) < math.inf:
+        return math.inf
+    if max(a, b) == math.inf and min(a, b) > 0:
+        return -math.inf
+    try:
+        return betaln(a, b) if min(a, b) >= 0 else _gammaln(a) + _gammaln(b) - _gammaln(a + b)
+    except (OverflowError, ValueError):
+        return math.nan
 
 
 def _logistic(x: Array) -> Array:
@@ -144,6 +161,8 @@ def _logistic(x: Array) -> Array:
 
 
 _erfc = _elementwise(math.erfc)
+_digamma = _elementwise(lambda x: -math.inf if x == 0 else digamma(x))
+_betaln = np.vectorize(_beta_or_infinite, otypes=[np.float64])
 _UNARY: dict[str, tuple[Function, Function]] = {
     "NEG": (np.negative, lambda x: np.full_like(x, -1.0)),
     "EXP": (np.exp, np.exp),
@@ -162,7 +181,11 @@ _UNARY: dict[str, tuple[Function, Function]] = {
     "NORMCDF": (lambda x: 0.5 * _erfc(-x / math.sqrt(2)),
                 lambda x: np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)),
     "LOGISTIC": (_logistic, lambda x: _logistic(x) * _logistic(-x)),
-    "GAMMALN": (_elementwise(_gammaln), _elementwise(_digamma)),
+    "GAMMALN": (_elementwise(_gammaln), _digamma),
+    "DIGAMMA": (_digamma, _elementwise(_trigamma)),
+}
+_COMPARE: dict[str, Callable[[Array, Array], npt.NDArray[np.bool_]]] = {
+    "LESS": np.less, "LESS_EQUAL": np.less_equal, "EQUAL": np.equal,
 }
 
 
@@ -171,8 +194,12 @@ def _unary(name: str, x: _Dual) -> _Dual:
     return _Dual(function(x.value), _times(x.tangent, slope(x.value)))
 
 
-def _binary(name: str, x: _Dual, y: _Dual) -> _Dual:
+def _several(name: str, x: _Dual, y: _Dual, z: _Dual | None = None) -> _Dual:
     a, b = x.value, y.value
+    if z is not None:
+        assert name == "WHERE"
+        chosen = a != 0
+        return _Dual(np.where(chosen, b, z.value), np.where(chosen, y.tangent, z.tangent))
     value: Array
     if name == "ADD":
         value, left, right = a + b, np.ones_like(a), np.ones_like(b)
@@ -192,6 +219,12 @@ def _binary(name: str, x: _Dual, y: _Dual) -> _Dual:
         first = (a <= b) if name == "MIN" else (a >= b)
         value = np.minimum(a, b) if name == "MIN" else np.maximum(a, b)
         left, right = first.astype(float), (~first).astype(float)
+    elif name == "BETALN":
+        both = _digamma(a + b)
+        value, left, right = _betaln(a, b), _digamma(a) - both, _digamma(b) - both
+    elif name in _COMPARE:
+        value = _COMPARE[name](a, b).astype(np.float64)
+        left = right = np.zeros_like(value)
     else:
         raise KeyError(name)
     return _Dual(value, _times(x.tangent, left) + _times(y.tangent, right))

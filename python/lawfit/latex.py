@@ -22,9 +22,16 @@ _SHORT = {"lam": r"\lambda", "gam": r"\gamma"}
 _FUNCTIONS = {
     "exp": r"\exp", "log": r"\log", "log10": r"\log_{10}", "log2": r"\log_{2}", "sin": r"\sin",
     "cos": r"\cos", "arctan": r"\arctan", "tanh": r"\tanh", "normcdf": r"\Phi",
-    "gammaln": r"\log\Gamma", "min": r"\min", "max": r"\max",
-    **{name: rf"\operatorname{{{name}}}" for name in ("log1p", "expm1", "erf", "logistic")},
+    "gammaln": r"\log\Gamma", "betaln": r"\log\mathrm{B}", "digamma": r"\psi",
+    "min": r"\min", "max": r"\max",
+    **{name: rf"\operatorname{{{name}}}"
+       for name in ("log1p", "expm1", "erf", "logistic", "softplus")},
 }
+_INFIX = {
+    "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne",
+    "and": r"\land", "or": r"\lor",
+}
+_LARGE = {"sum": r"\sum", "prod": r"\prod"}
 _Piece = str | tuple[int, bool]
 """Text to write as it is, or a node still to be written and whether it is inline."""
 
@@ -37,7 +44,7 @@ def latex(expression: Expression) -> str:
     \mathrm{loss} = E + \frac{A}{N^{\alpha_{N}}}
     """
     head = f"{latex_name(expression.target)} = " if expression.target else ""
-    return head + _Writer(expression.nodes).write()
+    return head + _Writer(expression.written()).write()
 
 
 def latex_name(name: str) -> str:
@@ -46,14 +53,18 @@ def latex_name(name: str) -> str:
     >>> print(latex_name("alpha_N"), latex_name("D_l"), latex_name("c0"), latex_name("loss"))
     \alpha_{N} D_{l} c_{0} \mathrm{loss}
     """
+    base, below = _base_and_subscripts(name)
+    return f"{base}_{{{','.join(below)}}}" if below else base
+
+
+def _base_and_subscripts(name: str) -> tuple[str, list[str]]:
     parts = [part for part in name.split("_") if part]
     if not parts:
-        return r"\mathrm{" + name.replace("_", r"\_") + "}"
+        return r"\mathrm{" + name.replace("_", r"\_") + "}", []
     match = re.fullmatch(r"([A-Za-z]+)([0-9]+)", parts[0])
     if match:
         parts[:1] = match.groups()
-    base, below = _word(parts[0], base=True), ",".join(_word(part) for part in parts[1:])
-    return f"{base}_{{{below}}}" if below else base
+    return _word(parts[0], base=True), [_word(part) for part in parts[1:]]
 
 
 def _word(word: str, base: bool = False) -> str:
@@ -107,6 +118,15 @@ class _Writer:
         if kind == "**":
             base = self._fenced(args[0], inline, not self._is_atom(args[0]))
             return [*base, "^{", (args[1], True), "}"]
+        if kind == "indexed":
+            return self._indexed(node)
+        if kind in _INFIX:
+            return self._infix(kind, args)
+        if kind == "where":
+            return [r"\begin{cases} ", (args[1], True), r" & \text{if } ", (args[0], True),
+                    r" \\ ", (args[2], True), r" & \text{otherwise} \end{cases}"]
+        if kind in _LARGE:
+            return self._large(_LARGE[kind], args[0], inline)
         if args:
             return self._call(kind, args, inline)
         return [latex_name(node.name) if node.name else _number(node.value)]
@@ -119,7 +139,7 @@ class _Writer:
         node = self.nodes[index]
         if node.kind == "number" and not node.name:
             return "10^" not in _number(node.value)
-        return node.kind in ("number", "name", "abs")
+        return node.kind in ("number", "name", "indexed", "abs")
 
     def _lead(self, index: int, inline: bool) -> str:
         """What the written form starts with: a kind of node, or ``"("``."""
@@ -139,7 +159,7 @@ class _Writer:
         """Whether the left side of a product needs a fence: for a sum, or a slash if told so."""
         node = self.nodes[index]
         bare = self.nodes[node.args[0]] if node.kind == "neg" else node
-        return node.kind in ("+", "-") or (slash and bare.kind == "/")
+        return node.kind in ("+", "-", *_LARGE) or (slash and bare.kind == "/")
 
     def _term(self, index: int, inline: bool, sign: str) -> list[_Piece]:
         """What stands right of a plus or minus sign."""
@@ -165,7 +185,7 @@ class _Writer:
             above = self.nodes[top].args[0] if sign else top
             return ["-" * sign, r"\frac{", (above, False), "}{", (bottom, False), "}"]
         below = self.nodes[bottom]
-        fence = below.kind in ("+", "-", "neg", "*", "/")
+        fence = below.kind in ("+", "-", "neg", "*", "/", *_LARGE)
         if below.kind == "number" and not below.name:
             fence = "times" in _number(below.value)
         return [*self._fenced(top, True, self._fences_factor(top, False)), "/",
@@ -176,10 +196,42 @@ class _Writer:
             return [r"\sqrt{", (args[0], inline), "}"]
         if kind == "abs":
             return [r"\left|", (args[0], inline), r"\right|"]
+        if kind == "not":
+            return [r"\lnot\left(", (args[0], True), r"\right)"]
         adds = kind in ("logaddexp", "logsumexp")
+        if self.nodes[args[0]].kind == "over":
+            if adds:
+                total = self._large(r"\sum", args[0], inline, r"\exp")
+                return [r"\log\left(", *total, r"\right)"]
+            return self._large(_FUNCTIONS[kind], args[0], inline, "")
         pieces: list[_Piece] = [_FUNCTIONS["log" if adds else kind], r"\left("]
         for position, arg in enumerate(args):
             if position:
                 pieces.append(" + " if adds else ", ")
             pieces += [r"\exp", *self._fenced(arg, inline, True)] if adds else [(arg, inline)]
         return [*pieces, r"\right)"]
+
+    def _indexed(self, node: Node) -> list[_Piece]:
+        base, below = _base_and_subscripts(node.name)
+        pieces: list[_Piece] = [base + "_{" + "".join(f"{word}," for word in below)]
+        for place, arg in enumerate(node.args):
+            pieces += [",", (arg, True)] if place else [(arg, True)]
+        return [*pieces, "}"]
+
+    def _infix(self, kind: str, args: tuple[int, ...]) -> list[_Piece]:
+        pieces: list[_Piece] = []
+        for place, arg in enumerate(args):
+            joined = self.nodes[arg].kind in ("and", "or")
+            pieces += [f" {_INFIX[kind]} "] if place else []
+            pieces += self._fenced(arg, True, joined)
+        return pieces
+
+    def _large(self, sign: str, over: int, inline: bool, function: str | None = None) \
+            -> list[_Piece]:
+        """A sign with the range of its index, and the term: of a function, or fenced if a sum."""
+        node = self.nodes[over]
+        term, low, high = node.args
+        fence = function is not None or self.nodes[term].kind in ("+", "-") \
+            or self._lead(term, inline) == "neg"
+        return [sign, f"_{{{latex_name(node.name)}=", (low, True), "}^{", (high, True), "}",
+                " " if function is None else function, *self._fenced(term, inline, fence)]

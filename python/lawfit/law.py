@@ -30,8 +30,21 @@ class Law(Described, Parametrised):
     ``formula`` is a text such as ``"E + A/N**alpha + B/D**beta"``, or with the measured name in
     front, ``"loss = E + A/N**alpha"``. The grammar has numbers, names, ``+ - * / **``, unary
     minus, parentheses, ``pi``, and the functions ``exp log log10 log2 log1p expm1 sqrt abs sin
-    cos arctan tanh erf normcdf logistic gammaln logaddexp logsumexp min max`` (``log`` is
-    natural, ``normcdf`` the standard normal distribution function).
+    cos arctan tanh erf normcdf logistic softplus gammaln digamma betaln logaddexp logsumexp min
+    max`` (``log`` is natural, ``normcdf`` the standard normal distribution function).
+
+    ``where(condition, a, b)`` is ``a`` where the condition holds and ``b`` elsewhere, beside a
+    NaN too; a condition is made of comparisons ``< <= > >= == !=`` (also ``1 < x <= 2``) with
+    ``and``, ``or`` and ``not``. ``sum(k[i]*exp(t[i]*r[i]) for i in 1..5)`` is a sum over an
+    index, ``prod`` a product, and ``min``, ``max`` and ``logsumexp`` take an index likewise;
+    ``k[i]`` stands for the name ``k_1`` where i is 1 and ``t[i,j]`` for ``t_1_2``: under these
+    names they are variables or parameters, settings, starts and columns. An index may be used
+    as a number too.
+
+    Derivatives at kinks: that of ``abs`` at 0 is 0; at a tie ``min`` and ``max`` have that of
+    the first of the equal arguments; ``where`` has that of the branch taken, and none with
+    respect to what stands in the condition alone (such a parameter cannot be fitted: let a
+    break at ``d`` appear in the branches, as ``where(x < d, a*x, a*d + b*(x - d))`` does).
 
     ``variables`` are the names that come from data columns; all other names are parameters, in
     the order of their first appearance. Without it the law is undecided: ``fit`` decides by the

@@ -204,12 +204,12 @@ class Parametrised:
         return self._decided_layout.guesses()
 
     def graph(self) -> Graph:
-        """The formula over the free parameters as the engine reads it: (op, a, b, value).
+        """The formula over the free parameters as the engine reads it: (op, a, b, c, value).
 
         Ties share one index, fixed parameters are constants. The arrays are read-only.
 
         >>> from lawfit.law import Law
-        >>> op, a, b, value = Law("2*x + c", variables=["x"]).graph()
+        >>> op, a, b, c, value = Law("2*x + c", variables=["x"]).graph()
         >>> len(op), value.tolist()
         (5, [2.0, 0.0, 0.0, 0.0, 0.0])
         """

@@ -14,14 +14,15 @@ using lawfit::Op;
 
 // A graph as Python hands it over. Operators make nodes: auto law = g.p(0) + g.p(1) / g.x(0);
 struct Builder {
-  std::vector<int32_t> op, a, b;
+  std::vector<int32_t> op, a, b, third;
   std::vector<double> value;
   int parameters = 0, variables = 0;
 
-  int node(Op o, int left = -1, int right = -1, double number = 0) {
+  int node(Op o, int left = -1, int right = -1, double number = 0, int last = -1) {
     op.push_back(static_cast<int32_t>(o));
     a.push_back(left);
     b.push_back(right);
+    third.push_back(last);
     value.push_back(number);
     return static_cast<int>(op.size()) - 1;
   }
@@ -31,6 +32,7 @@ struct Builder {
   };
   Term of(Op o, Term x) { return {this, node(o, x.id)}; }
   Term of(Op o, Term x, Term y) { return {this, node(o, x.id, y.id)}; }
+  Term of(Op o, Term x, Term y, Term z) { return {this, node(o, x.id, y.id, 0, z.id)}; }
   Term c(double number) { return {this, node(Op::CONST, -1, -1, number)}; }
   Term p(int index) {
     parameters = std::max(parameters, index + 1);
@@ -41,8 +43,8 @@ struct Builder {
     return {this, node(Op::VAR, index)};
   }
   GraphView view() const {
-    return {op.data(),  a.data(), b.data(), value.data(), static_cast<int>(op.size()),
-            parameters, variables};
+    return {op.data(), a.data(), b.data(), third.data(), value.data(),
+            static_cast<int>(op.size()), parameters, variables};
   }
 };
 inline Builder::Term operator+(Builder::Term l, Builder::Term r) { return l.in->of(Op::ADD, l, r); }

@@ -125,6 +125,57 @@ TEST(one_of_everything_smooth) {
       },
       {0.41, -0.73, 1.19}, table);
 }
+TEST(the_gamma_family) {
+  Builder g;
+  g.of(Op::BETALN, g.p(0) * g.x(0), g.p(1) + g.x(1)) + g.of(Op::DIGAMMA, g.p(1) * g.x(0));
+  compare(
+      g,
+      [](auto& t, auto& x) {
+        const double a = t[0] * x[0], b = t[1] + x[1], z = t[1] * x[0] + 20;
+        const double s = 1 / (z * z);
+        double digamma = std::log(z) - 0.5 / z -
+                         s * (1.0 / 12 - s * (1.0 / 120 - s * (1.0 / 252 - s * (1.0 / 240 - s / 132))));
+        for (int k = 0; k < 20; ++k) digamma -= 1 / (z - 20 + k);
+        return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b) + digamma;
+      },
+      {0.41, 0.73}, table);
+}
+// Every kind of operand: a condition on data, on parameters, on both; branches likewise.
+TEST(choices) {
+  Builder g;
+  const auto on_data = g.of(Op::LESS, g.x(0), g.c(4.1)), on_both = g.of(Op::LESS_EQUAL, g.x(1), g.p(1));
+  const auto on_parameters = g.of(Op::LESS, g.p(0), g.p(1)), never = g.of(Op::EQUAL, g.p(0), g.x(0));
+  g.of(Op::WHERE, on_data, g.p(0) * g.x(0), g.p(1)) + g.of(Op::WHERE, on_both, g.p(1), g.p(0)) +
+      g.of(Op::WHERE, on_parameters, g.x(1) * g.p(0), g.x(0)) +
+      g.of(Op::WHERE, on_data, g.x(0), g.x(1)) * g.p(1) +
+      g.of(Op::WHERE, on_parameters * on_both, g.p(0), g.x(1) * g.p(0)) +
+      g.of(Op::WHERE, never, g.p(0), g.of(Op::WHERE, on_both, g.x(1) * g.p(0), g.p(1) * g.p(0)));
+  compare(
+      g,
+      [](auto& t, auto& x) {
+        return (x[0] < 4.1 ? t[0] * x[0] : t[1]) + (x[1] <= t[1] ? t[1] : t[0]) +
+               (t[0] < t[1] ? x[1] * t[0] : x[0]) + (x[0] < 4.1 ? x[0] : x[1]) * t[1] +
+               (t[0] < t[1] && x[1] <= t[1] ? t[0] : x[1] * t[0]) +
+               (x[1] <= t[1] ? x[1] * t[0] : t[1] * t[0]);
+      },
+      {0.917, 2.113}, table);
+}
+// The branch not taken may have any value and any slope.
+TEST(a_branch_not_taken_leaves_no_trace) {
+  Builder g;
+  const auto above = g.x(0) - g.p(0);
+  const auto taken = g.of(Op::LESS, g.c(0), above);
+  g.of(Op::WHERE, taken, pow(above, g.p(1)) + g.of(Op::LOG, above), g.p(1)) +
+      g.of(Op::SQRT, g.of(Op::WHERE, taken, above, g.c(0)));
+  const Evaluated got = evaluate(g, {3, 0.7}, table);
+  for (size_t r = 0; r < table[0].size(); ++r) {
+    const double z = table[0][r] - 3;
+    const double slope = z > 0 ? -0.7 * std::pow(z, -0.3) - 1 / z - 0.5 / std::sqrt(z) : 0;
+    CHECK(near(got.value[r], z > 0 ? std::pow(z, 0.7) + std::log(z) + std::sqrt(z) : 0.7, 1e-13));
+    CHECK(slope == 0 ? got.jacobian[2 * r] == 0 : near(got.jacobian[2 * r], slope, 1e-13));
+    CHECK(near(got.jacobian[2 * r + 1], z > 0 ? std::pow(z, 0.7) * std::log(z) : 1, 1e-13));
+  }
+}
 TEST(kinks_take_the_side_they_are_on) {
   Builder g;
   g.of(Op::MIN, g.p(0) * g.x(0), g.p(1)) + g.of(Op::MAX, g.p(0), g.of(Op::ABS, g.x(1) - g.p(1)));
@@ -182,6 +233,10 @@ TEST(children_must_come_before_their_parents) {
     unary.x(0), unary.p(0);
     unary.node(Op::EXP, child);
     CHECK(refused(unary));
+    Builder third;
+    third.x(0), third.p(0);
+    third.node(Op::WHERE, 0, 1, 0, child);
+    CHECK(refused(third));
   }
 }
 TEST(unknown_and_inner_operations_are_refused) {
@@ -202,6 +257,14 @@ TEST(unknown_and_inner_operations_are_refused) {
     ++inner;
   }
   CHECK(inner > 0);
+}
+TEST(deeply_nested_choices_are_no_danger) {
+  Builder g;
+  auto z = g.p(0) * g.x(0);
+  for (int i = 0; i < 2000; ++i) z = g.of(Op::WHERE, g.of(Op::LESS, z, g.c(i)), g.x(0) + z, z * z);
+  Graph graph({true});
+  const int root = load_graph(g.view(), graph);
+  CHECK(graph.gradient(root, 1)[0] >= 0);
 }
 TEST(indices_of_parameters_and_variables_stay_in_range) {
   for (Op leaf : {Op::PARAM, Op::VAR})

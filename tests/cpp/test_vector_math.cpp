@@ -30,7 +30,7 @@ constexpr int points = LAWFIT_TEST_POINTS;
   V name(V x) { return lawfit::v_##name(x); }
 WRAP(exp) WRAP(log) WRAP(log1p) WRAP(expm1) WRAP(log10) WRAP(log2) WRAP(sin) WRAP(cos)
 WRAP(arctan) WRAP(tanh) WRAP(logistic) WRAP(erf) WRAP(normcdf) WRAP(gammaln) WRAP(digamma)
-WRAP(trigamma) WRAP(sign)
+WRAP(trigamma) WRAP(tetragamma) WRAP(sign)
 #undef WRAP
 
 struct Named {
@@ -42,7 +42,7 @@ const Named all_functions[] = {
     {"log10", log10},     {"log2", log2},       {"sin", sin},           {"cos", cos},
     {"arctan", arctan},   {"tanh", tanh},       {"logistic", logistic}, {"erf", erf},
     {"normcdf", normcdf}, {"gammaln", gammaln}, {"digamma", digamma},   {"trigamma", trigamma},
-    {"sign", sign}};
+    {"tetragamma", tetragamma}, {"sign", sign}};
 
 struct Random {  // splitmix64
   uint64_t state = 20240607;
@@ -169,6 +169,36 @@ long double exact_trigamma(long double x) {
       z * (691.L / 2730 - z * 7 / 6))))));
   return sum + 1 / x + 0.5L * z + series / x;
 }
+long double exact_tetragamma(long double x) {
+  if (x <= 0) {
+    const long double d = x - std::nearbyint(x);
+    if (d == 0) return x == 0 ? -inf : nan_value;
+    const long double s = pi_l / std::sin(pi_l * d);
+    return exact_tetragamma(1 - x) - 2 * s * s * s * std::cos(pi_l * d);
+  }
+  long double sum = 0;
+  for (; x < 40; x += 1) sum += 2 / (x * x * x);
+  const long double z = 1 / (x * x);
+  const long double series =
+      z * (0.5L - z * (1.L / 6 - z * (1.L / 6 - z * (0.3L - z * (5.L / 6 -
+      z * (691.L / 210 - z * 17.5L))))));
+  return -(sum + z + z / x + z * series);
+}
+// What Stirling's formula leaves out of lgamma(x), x >= 40.
+long double stirling(long double x) {
+  const long double z = 1 / (x * x);
+  return (1.L / 12 - z * (1.L / 360 - z * (1.L / 1260 - z * (1.L / 1680 - z * (1.L / 1188 -
+          z * (691.L / 360360 - z / 156)))))) / x;
+}
+// With b the larger one: below 40 by lgamma, above with its large terms cancelled on paper.
+long double exact_betaln(long double a, long double b) {
+  if (a > b) std::swap(a, b);
+  if (b < 40) return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
+  const long double step = std::log1p(a / b), rest = stirling(b) - stirling(a + b);
+  if (a < 40) return std::lgamma(a) + a - a * std::log(a + b) - (b - 0.5L) * step + rest;
+  return (a - 0.5L) * (std::log(a / b) - step) - b * step - 0.5L * std::log(b) +
+         0.5L * std::log(2 * pi_l) + stirling(a) + rest;
+}
 
 }  // namespace
 
@@ -294,20 +324,48 @@ TEST(trigamma_is_within_4_ulp_for_positive_numbers) {
   CHECK_ULPS(trigamma, exact_trigamma, EVENLY, 1, 60, 4);
   CHECK_ULPS(trigamma, exact_trigamma, BY_EXPONENT, 1e-153, 1e300, 4);
 }
+TEST(tetragamma_is_within_8_ulp_for_positive_numbers) {
+  CHECK_ULPS(tetragamma, exact_tetragamma, EVENLY, 0.1, 5, 8);
+  CHECK_ULPS(tetragamma, exact_tetragamma, EVENLY, 1, 60, 8);
+  CHECK_ULPS(tetragamma, exact_tetragamma, BY_EXPONENT, 1e-102, 1e150, 8);
+}
+// Where beta is 1 its logarithm changes sign: judge there by the size of the terms that cancel.
+TEST(betaln_is_within_8_ulp_for_positive_numbers) {
+  Random random;
+  Worst near, wide;
+  for (int i = 0; i < points; i += W) {
+    double a[W], b[W], y[W];
+    const bool close = i / W % 2 == 0;
+    for (int j = 0; j < W; ++j) {
+      a[j] = close ? random.uniform(0.01, 12) : random.log_uniform(1e-12, 1e9);
+      b[j] = close ? random.uniform(0.01, 60) : random.log_uniform(1e-12, 1e12);
+    }
+    lawfit::store(y, lawfit::v_betaln(lawfit::load(a), lawfit::load(b)));
+    for (int j = 0; j < W; ++j) {
+      const long double exact = exact_betaln(a[j], b[j]);
+      (close ? near : wide).add(ulps(y[j], exact, 1), a[j]);
+    }
+  }
+  CHECK(near.within("betaln", "[.01, 12] x [.01, 60]", 8));
+  CHECK(wide.within("betaln", "[1e-12, 1e9] x [1e-12, 1e12]", 8));
+}
 // For negative numbers the reflection subtracts two terms: judge by the larger.
 TEST(gamma_family_reflects_for_negative_numbers) {
   Random random;
-  Worst of_gammaln, of_digamma, of_trigamma;
+  Worst of_gammaln, of_digamma, of_trigamma, of_tetragamma;
   for (int i = 0; i < points / 10; ++i) {
     const double x = random.uniform(-50, 0);
     const long double y = exact_gammaln(x);
     of_gammaln.add(ulps(one_lane(gammaln, x), y, std::lgamma(1.L - x) + 4), x);
     of_digamma.add(ulps(one_lane(digamma, x), exact_digamma(x), exact_digamma(1.L - x)), x);
     of_trigamma.add(ulps(one_lane(trigamma, x), exact_trigamma(x)), x);
+    const long double d = x - std::nearbyint(x), s = pi_l / std::sin(pi_l * d);
+    of_tetragamma.add(ulps(one_lane(tetragamma, x), exact_tetragamma(x), std::fabs(s * s)), x);
   }
   CHECK(of_gammaln.within("gammaln", "[-50, 0]", 8));
   CHECK(of_digamma.within("digamma", "[-50, 0]", 8));
   CHECK(of_trigamma.within("trigamma", "[-50, 0]", 8));
+  CHECK(of_tetragamma.within("tetragamma", "[-50, 0]", 16));
 }
 TEST(logaddexp_is_within_4_ulp_of_the_largest_term) {
   Random random;
@@ -379,6 +437,9 @@ const Limit limits[] = {
     {"digamma", digamma, smallest, -inf}, {"trigamma", trigamma, inf, 0},
     {"trigamma", trigamma, 0, inf}, {"trigamma", trigamma, -1, inf},
     {"trigamma", trigamma, -inf, nan_value}, {"trigamma", trigamma, smallest, inf},
+    {"tetragamma", tetragamma, inf, 0}, {"tetragamma", tetragamma, 0, -inf},
+    {"tetragamma", tetragamma, -1, nan_value}, {"tetragamma", tetragamma, -inf, nan_value},
+    {"tetragamma", tetragamma, smallest, -inf},
     {"sign", sign, inf, 1}, {"sign", sign, -inf, -1}, {"sign", sign, 0, 0},
     {"sign", sign, smallest, 1}, {"sign", sign, -smallest, -1}, {"sign", sign, 7, 1}};
 
@@ -427,6 +488,35 @@ TEST(logaddexp_limits_are_exact) {
     CHECK(std::isnan(value(nan_value, other)));
     CHECK(std::isnan(value(other, nan_value)));
   }
+}
+
+TEST(betaln_limits_are_exact) {
+  const auto value = [](double a, double b) {
+    const double y = lawfit::v_betaln(lawfit::broadcast(a), lawfit::broadcast(b))[W - 1];
+    const double other = lawfit::v_betaln(lawfit::broadcast(b), lawfit::broadcast(a))[0];
+    CHECK(same(y, other));
+    return y;
+  };
+  CHECK(value(1, 1) == 0);
+  CHECK(value(0, 3) == inf && value(-0.0, 3) == inf && value(0, 0) == inf && value(0, 70) == inf);
+  CHECK(value(inf, 3) == -inf && value(inf, inf) == -inf);
+  CHECK(std::isnan(value(0, inf)));
+  CHECK(value(-2, 5.5) == inf);
+  CHECK(value(largest, 1e-300) > 690 && value(1e300, 1e300) < -1e300);
+  for (double other : {0.0, 3.0, 70.0, inf, -inf, nan_value}) CHECK(std::isnan(value(nan_value, other)));
+}
+TEST(no_lane_of_betaln_depends_on_its_neighbours) {
+  const double some[] = {0, 1e-3, 0.7, 2, 3.9, 4, 11, 70, 1e9, inf, nan_value, -0.5, -3};
+  Random random;
+  int differing = 0;
+  for (int i = 0; i < 4000; ++i) {
+    double a[W], b[W], y[W];
+    for (int j = 0; j < W; ++j) a[j] = some[random.bits() % 13], b[j] = some[random.bits() % 13];
+    lawfit::store(y, lawfit::v_betaln(lawfit::load(a), lawfit::load(b)));
+    for (int j = 0; j < W; ++j)
+      differing += !same(y[j], lawfit::v_betaln(lawfit::broadcast(a[j]), lawfit::broadcast(b[j]))[0]);
+  }
+  CHECK(differing == 0);
 }
 
 // ---- lanes -----------------------------------------------------------------------------------
