@@ -334,7 +334,7 @@ def test_expand_and_contract_are_inverse() -> None:
 
 def test_graph_counts_free_parameters_only() -> None:
     law = chinchilla().fix(E=1.5).tie("alpha", "beta")
-    op, a, _, value = law.graph()
+    op, a, *_, value = law.graph()
     codes = _core.opcodes()
     assert sorted(set(a[op == codes["PARAM"]])) == [0, 1, 2]
     assert sorted(set(a[op == codes["VAR"]])) == [0, 1]
