@@ -79,7 +79,7 @@ def test_one_key(name):
     (key,), found = groups_of({"k": cells}, ["k"])
     expected = by_dict(cells)
     check(found, expected, len(cells))
-    assert key.take(found.firsts).tolist() == [key for key, in by_dict(cells.tolist())]
+    assert key.values(found.firsts).tolist() == [key for key, in by_dict(cells.tolist())]
 
 
 @pytest.mark.parametrize("name", ["sorted", "runs"])
@@ -95,7 +95,7 @@ def test_several_keys_of_any_frame(kind, names):
     keys, found = groups_of(as_frame(kind, columns), list(columns))
     expected = by_dict(*(column.tolist() for column in columns.values()))
     check(found, expected, 60)
-    values = zip(*(key.take(found.firsts).tolist() for key in keys), strict=True)
+    values = zip(*(key.values(found.firsts).tolist() for key in keys), strict=True)
     for value, wanted in zip(values, expected, strict=True):
         assert [str(v)[:10] for v in value] == [str(w)[:10] for w in wanted]
 
@@ -125,7 +125,7 @@ def test_categories_and_nullable_numbers():
         assert key.missing.tolist() == [False, False, False, True]
         found = group([key], np.array([0, 1, 2]), 3)
         assert len(found) == (1 if name == "d" else 2)
-        assert key.take(found.firsts)[0] == first
+        assert key.values(found.firsts)[0] == first
 
 
 def test_chunks_of_arrow_tables_agree():

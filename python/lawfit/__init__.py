@@ -13,10 +13,12 @@ from .envelope import Envelope, envelope
 from .errors import FitError, FitWarning, LawError
 from .filters import FilterError
 from .fit import fit
+from .fits import Fits
 from .installation import info
 from .isoflop import IsoFlop, isoflop
 from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
+from .many import fit_many
 from .result import Fit, Prediction, Starts
 
 __version__ = "0.1.0"
@@ -34,6 +36,7 @@ __all__ = [
     "Fit",
     "FitError",
     "FitWarning",
+    "Fits",
     "Huber",
     "IsoFlop",
     "Law",
@@ -52,6 +55,7 @@ __all__ = [
     "datasets",
     "envelope",
     "fit",
+    "fit_many",
     "info",
     "isoflop",
     "laws",

@@ -55,3 +55,4 @@ pointwise = _module.pointwise
 dense_ids = _module.dense_ids
 dense_objects = _module.dense_objects
 group_rows = _module.group_rows
+standard_errors = _module.standard_errors

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,25 +25,37 @@ from .result import Fit, Starts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMAT", "VERSION", "load", "save"]
+    from .fits import Fits
+
+__all__ = ["FORMAT", "VERSION", "load", "plain", "save", "write_whole"]
 
 FORMAT = "lawfit.fit"
 VERSION = 1
 
+_ZIP = b"PK"
+
 
 def save(fit: Fit, path: str | Path) -> None:
     """Write a fit; the file appears whole or not at all. See ``Fit.save``."""
+    with write_whole(path) as stream:
+        stream.write(json.dumps(_document(fit), indent=1, allow_nan=False).encode())
+
+
+@contextmanager
+def write_whole(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary stream whose file takes its place when all is written, or not at all."""
     target = Path(path)
     part = target.with_name(f"{target.name}.part{os.getpid()}")
     try:
-        part.write_text(json.dumps(_document(fit), indent=1, allow_nan=False), encoding="utf-8")
+        with part.open("wb") as stream:
+            yield stream
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def load(path: str | Path) -> Fit:
-    """The fit a file holds, as written by ``fit.save``.
+def load(path: str | Path) -> Fit | Fits:
+    """The fit or fits a file holds, as written by ``fit.save`` or ``fits.save``.
 
     Raises OSError when it cannot be read and ValueError, naming the file, when it is not a saved
     fit or was written by a later version of the format.
@@ -54,6 +68,11 @@ def load(path: str | Path) -> Fit:
     ...     load(Path(folder) / "line.json").params == result.params
     True
     """
+    with Path(path).open("rb") as stream:
+        if stream.read(len(_ZIP)) == _ZIP:
+            from .archive_fits import load as load_fits
+
+            return load_fits(path)
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -77,45 +96,45 @@ def _document(fit: Fit) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "law": _plain(fit.law.to_dict()),
+        "law": plain(fit.law.to_dict()),
         "on": fit.on,
         "loss": str(fit.loss),
-        "params": _plain(fit.params),
-        "stderr": _plain(fit.stderr),
+        "params": plain(fit.params),
+        "stderr": plain(fit.stderr),
         "stderr_note": fit.stderr_note,
-        "objective": _plain(fit.objective),
+        "objective": plain(fit.objective),
         "status": fit.status,
-        "diagnostics": _plain(found),
+        "diagnostics": plain(found),
         "absolute_sigma": fit.absolute_sigma,
-        "settings": _plain(fit.settings),
+        "settings": plain(fit.settings),
         "starts": None if fit.starts is None else {
-            "params": _plain(fit.starts.params),
-            "objective": _plain(fit.starts.objective),
+            "params": plain(fit.starts.params),
+            "objective": plain(fit.starts.objective),
             "status": fit.starts.status.tolist(),
         },
         "rows": {
-            "columns": _plain(rows.columns),
-            "y": _plain(rows.y),
-            "weights": _plain(rows.weights),
-            "sigma": _plain(rows.sigma),
+            "columns": plain(rows.columns),
+            "y": plain(rows.y),
+            "weights": plain(rows.weights),
+            "sigma": plain(rows.sigma),
             "positions": rows.positions.tolist(),
             "total": rows.total,
             "sources": rows.sources,
             "y_name": rows.y_name,
         },
-        "residuals": _plain(fit.residuals),
-        "fitted": _plain(fit.fitted),
+        "residuals": plain(fit.residuals),
+        "fitted": plain(fit.fitted),
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same as JSON types, numbers that JSON lacks as texts."""
     if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()]
+        return [plain(item) for item in value.tolist()]
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -25,7 +25,7 @@ from .result import Fit, Starts, default_kind
 from .starts import read_starts
 from .table import Table
 
-__all__ = ["fit"]
+__all__ = ["as_fit", "fit", "measured"]
 
 
 def fit(
@@ -93,7 +93,7 @@ def fit(
     chosen = options(**settings, keep_starts=keep_starts, threads=threads)
     report = progress_callback(progress)
     rows = read_rows(
-        table, fitted_law.variables, _measured(fitted_law, y, table), columns=columns,
+        table, fitted_law.variables, measured(fitted_law, y, table), columns=columns,
         weights=weights, sigma=sigma, on=on, where=where, nan=nan,
     )
     lower, upper = fitted_law.bounds()
@@ -105,7 +105,7 @@ def fit(
     if report is not None:  # short fits end before the engine's first report
         report(int(raw["n_starts"][0]), int(raw["n_starts"][0]))
     settings["starts"] = "given" if given is not None else "sobol" if n_starts else "auto"
-    result = _result(fitted_law, rows, on, kind, raw, absolute_sigma, settings)
+    result = as_fit(fitted_law, rows, on, kind, raw, absolute_sigma, settings)
     if not result.converged:
         _tell(result, strict)
     return result
@@ -124,7 +124,7 @@ def _resolve_law(
     return decided
 
 
-def _measured(law: Law, y: Any, table: Table) -> Any:
+def measured(law: Law, y: Any, table: Table) -> Any:
     if y is not None:
         return y
     if law.target is None:
@@ -135,7 +135,7 @@ def _measured(law: Law, y: Any, table: Table) -> Any:
     return law.target
 
 
-def _result(
+def as_fit(
     law: Law, rows: Rows, on: str, loss: Loss, raw: Mapping[str, Any], absolute_sigma: bool,
     settings: dict[str, Any],
 ) -> Fit:

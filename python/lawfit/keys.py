@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,14 +25,29 @@ _ARROW_WHOLES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 1
 class Key:
     """One key column: ``cells`` of a fixed width that are equal where the keys are.
 
-    ``missing`` is a boolean array, or None when no cell is missing. ``take(rows)`` gives the
-    keys themselves.
+    ``missing`` is a boolean array, or None when no cell is missing; ``column`` holds the keys
+    themselves, as the table has them.
     """
 
     name: str
     cells: np.ndarray
     missing: np.ndarray | None
-    take: Callable[[np.ndarray], np.ndarray]
+    column: Any
+
+    def without_cells(self) -> Key:
+        """The same key once the groups are known: what was made to find them is let go."""
+        return Key(self.name, self.cells[:0].copy(), None, self.column)
+
+    def values(self, rows: np.ndarray | None) -> np.ndarray:
+        """The keys of some rows (None: of all)."""
+        column = self.column
+        if rows is None:
+            return np.asarray(column)
+        if hasattr(column, "iloc"):  # pandas
+            return np.asarray(column.iloc[rows])
+        if isinstance(column, np.ndarray):
+            return column[rows]
+        return np.asarray((column.gather if hasattr(column, "gather") else column.take)(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +94,7 @@ def read_keys(table: Table, by: str | Iterable[str] | None, total: int) -> list[
 
     >>> from lawfit.table import Table
     >>> key, = read_keys(Table({"seed": [3, 3, 1]}), "seed", 3)
-    >>> key.cells, key.take(np.array([0, 2]))
+    >>> key.cells, key.values(np.array([0, 2]))
     (array([3, 3, 1]), array([3, 1]))
     """
     if by is None:
@@ -140,7 +155,7 @@ def _key(name: str, column: Any) -> Key:
         return _polars_key(name, column)
     if hasattr(column, "factorize") and not isinstance(getattr(column, "dtype", None), np.dtype):
         codes, _ = column.factorize()  # pandas: texts, categories, nullable numbers
-        return _coded(name, codes, lambda rows: np.asarray(column.iloc[rows]))
+        return _coded(name, codes, column)
     return _array_key(name, column)
 
 
@@ -162,7 +177,7 @@ def _array_key(name: str, column: Any) -> Key:
         raise TypeError(f"by: column {name!r} holds values of type {array.dtype}; "
                         "keys are numbers, truth values, dates, texts or hashable objects")
     return Key(name, cells, missing if missing is not None and missing.any() else None,
-               array.__getitem__)
+               array)
 
 
 def _object_key(name: str, array: np.ndarray) -> Key:
@@ -172,13 +187,13 @@ def _object_key(name: str, array: np.ndarray) -> Key:
         codes, _ = _core.dense_objects(array)
     except TypeError as error:
         raise TypeError(f"by: column {name!r} holds values that cannot be keys: {error}") from None
-    return _coded(name, codes, array.__getitem__)
+    return _coded(name, codes, array)
 
 
-def _coded(name: str, codes: np.ndarray, take: Callable[[np.ndarray], np.ndarray]) -> Key:
+def _coded(name: str, codes: np.ndarray, column: Any) -> Key:
     codes = np.asarray(codes, dtype=np.int64)
     missing = codes == _NO_CODE
-    return Key(name, codes, missing if missing.any() else None, take)
+    return Key(name, codes, missing if missing.any() else None, column)
 
 
 def _arrow_key(name: str, column: Any) -> Key:
@@ -191,7 +206,7 @@ def _arrow_key(name: str, column: Any) -> Key:
     if hasattr(encoded, "chunks"):  # several chunks remain only when there are none
         encoded = encoded.chunk(0)
     codes = encoded.indices.fill_null(_NO_CODE).to_numpy(zero_copy_only=False)
-    return _coded(name, codes, lambda rows: np.asarray(column.take(rows)))
+    return _coded(name, codes, column)
 
 
 def _polars_key(name: str, column: Any) -> Key:
@@ -199,6 +214,6 @@ def _polars_key(name: str, column: Any) -> Key:
         return _array_key(name, column.to_numpy())
     known = column.drop_nulls().unique(maintain_order=True)
     codes = column.replace_strict(known, np.arange(len(known)), default=_NO_CODE)
-    return _coded(name, codes.to_numpy(), lambda rows: column.gather(rows).to_numpy())
+    return _coded(name, codes.to_numpy(), column)
 
 

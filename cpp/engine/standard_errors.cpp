@@ -1,0 +1,45 @@
+#include "standard_errors.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "pool.hpp"
+
+namespace lawfit {
+
+namespace {
+constexpr int64_t kChunk = 16;          // jobs taken at a time
+constexpr int64_t kInlineRows = 4000;   // below which a thread costs more than the work
+
+TableView part(const TableView& table, int64_t begin, int64_t count, std::vector<const double*>& columns) {
+  for (size_t k = 0; k < columns.size(); ++k) columns[k] = table.columns[k] + begin;
+  return {columns.data(), table.y + begin, table.weight ? table.weight + begin : nullptr, table.sigma ? table.sigma + begin : nullptr, count};
+}
+}  // namespace
+
+bool standard_errors(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const ErrorJobs& jobs, int variables, int threads,
+                     const std::function<bool()>& poll, double* out) {
+  const int p = law.natural.parameters;
+  std::fill_n(out, jobs.jobs * p, not_a_number);
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> cancelled{false};
+  auto work = [&](int) {
+    std::vector<const double*> columns(static_cast<size_t>(variables));
+    std::vector<double> matrix(static_cast<size_t>(p) * p);
+    for (int64_t begin; (begin = next.fetch_add(kChunk)) < jobs.jobs && !cancelled;)
+      for (int64_t job = begin; job < std::min(begin + kChunk, jobs.jobs); ++job) {
+        const double* at = jobs.parameters + job * p;
+        if (jobs.count[job] == 0 || !std::all_of(at, at + p, [](double v) { return std::isfinite(v); })) continue;
+        RowModel model(law, part(table, jobs.begin[job], jobs.count[job], columns), objective, jobs.count[job]);
+        covariance(model, at, jobs.active + job * p, jobs.count[job], jobs.kind, jobs.absolute, matrix.data(), p);
+        for (int k = 0; k < p; ++k)
+          if (!jobs.active[job * p + k]) out[job * p + k] = std::sqrt(matrix[static_cast<size_t>(k) * p + k]);
+      }
+  };
+  const int workers = static_cast<int>(std::min<int64_t>(threads, (jobs.jobs + kChunk - 1) / kChunk));
+  run_workers(workers, workers <= 1 && table.rows < kInlineRows, work, poll, cancelled);
+  return !cancelled;
+}
+
+}  // namespace lawfit

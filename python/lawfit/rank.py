@@ -1,0 +1,161 @@
+"""Which law, space or loss describes equal rows best: information criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .fits import Fits
+
+__all__ = ["Ranking", "rank"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking:
+    """Fits, the best of each set of equal rows first; sets in order of subsets, then groups.
+
+    ``score`` is the criterion (less is better), ``delta`` what it lies above the best of its
+    set, ``weight`` the share exp(-delta/2) has among its set, ``place`` 1 for the best: arrays in
+    the order of ``fits``. Fits that did not converge, or whose criterion is undefined (too few
+    rows), come last in their set with a NaN score and no weight.
+    """
+
+    fits: Fits
+    by: str
+    score: np.ndarray
+    delta: np.ndarray
+    weight: np.ndarray
+    place: np.ndarray
+
+    @property
+    def best(self) -> Fits:
+        """The first of each set of equal rows."""
+        return self.fits[self.place == 1]
+
+    def table(self) -> dict[str, np.ndarray]:
+        """Index columns, rows, place, score (under the criterion's name), delta and weight."""
+        return {**self.fits.index, "rows": self.fits.rows, "place": self.place,
+                self.by: self.score, "delta": self.delta, "weight": self.weight}  # fmt: skip
+
+    def __str__(self) -> str:
+        from .report_fits import ranking_text
+
+        return ranking_text(self)
+
+    def __repr__(self) -> str:
+        return f"Ranking({len(self.score):,} fits by {self.by})"
+
+
+def rank(fits: Fits, by: str = "aicc") -> Ranking:
+    """The fits of equal rows against each other, by ``"aicc"`` or ``"bic"``.
+
+    Both stand on the likelihood of normal errors with one unknown scale, so they are for squared
+    loss. To compare residual spaces the density is taken of y itself: on ``"log"``, for example,
+    the sum of log(y) enters. The scale counts as a parameter. AICc = -2 log L + 2k n/(n - k - 1),
+    BIC = -2 log L + k log n, with k free parameters and the scale on n rows. Sources: N. Sugiura,
+    Communications in Statistics A7 (1978); G. Schwarz, Annals of Statistics 6 (1978).
+
+    Raises ValueError for other losses and criteria, and says what to use.
+
+    >>> import lawfit as lf
+    >>> x = np.arange(1.0, 9.0)
+    >>> table = {"x": x, "y": 2 + 3*x + 0.1*np.cos(9*x)}
+    >>> fits = lf.fit_many(["a + b*x", "a + b*x + c*x**2", "a*x**b"], table, "y")
+    >>> ranking = rank(fits, "aicc")
+    >>> ranking.fits.index["law"].tolist()
+    ['a + b*x', 'a + b*x + c*x**2', 'a*x**b']
+    >>> ranking.weight.round(3)
+    array([0.999, 0.001, 0.   ])
+    """
+    if by in ("cv", "holdout"):
+        raise ValueError(f"rank: by={by!r} needs fits to other rows; compare laws by their "
+                         "extrapolation with lf.backtest")
+    if by not in _CRITERIA:
+        raise ValueError(f"rank: unknown criterion {by!r}; choose from {', '.join(_CRITERIA)}")
+    wrong = sorted({str(fits.batch.losses[place]) for place in np.unique(fits.places[2])
+                    if fits.batch.losses[place].name != "squared"})  # fmt: skip
+    if wrong:
+        raise ValueError(
+            f"rank: {by} needs a likelihood, which the loss {wrong[0]} is not; fit with "
+            "losses='squared', take fits.where(loss='squared'), or compare with lf.backtest"
+        )
+    score = np.where(fits.converged, _CRITERIA[by](fits), np.nan)
+    return _ranked(fits, by, np.where(np.isfinite(score), score, np.nan))
+
+
+@np.errstate(all="ignore")  # too few rows: NaN or infinite, which comes last
+def _aicc(fits: Fits) -> np.ndarray:
+    n, k = fits.rows, _parameters(fits)
+    score = -2 * log_likelihood(fits) + 2 * k * n / (n - k - 1)
+    return np.where(n - k - 1 > 0, score, np.nan)
+
+
+@np.errstate(all="ignore")
+def _bic(fits: Fits) -> np.ndarray:
+    n, k = fits.rows, _parameters(fits)
+    return np.where(n > k, -2 * log_likelihood(fits) + k * np.log(n), np.nan)
+
+
+_CRITERIA: dict[str, Callable[[Fits], np.ndarray]] = {"aicc": _aicc, "bic": _bic}
+
+
+def _parameters(fits: Fits) -> np.ndarray:
+    """Free parameters and the scale of the errors."""
+    return np.array([len(law.free) + 1 for law in fits.batch.laws])[fits.places[0]]
+
+
+@np.errstate(all="ignore")  # a perfect fit has an infinite one
+def log_likelihood(fits: Fits) -> np.ndarray:
+    """Of y under normal errors in each fit's residual space, the scale at its maximum."""
+    n = fits.rows
+    variance = 2 * fits.objective / n
+    constants = _density_terms(fits.batch)[fits.places[1], fits.places[3], fits.places[4]]
+    return -0.5 * n * (np.log(2 * np.pi * variance) + 1) + constants
+
+
+def _density_terms(batch: Batch) -> np.ndarray:
+    """[spaces, subsets, groups]: sums over rows of what the density of y has besides the scale.
+
+    The slope of the residual space at y, and the row's own scale 1/sqrt(weight) or sigma.
+    """
+    sheet = batch.sheet
+    own = np.zeros(len(sheet))
+    if sheet.weights is not None:
+        own += 0.5 * np.log(sheet.weights)
+    if sheet.sigma is not None:
+        own -= np.log(sheet.sigma)
+    out = np.empty((len(batch.ons), *batch.shape[3:]))
+    for place, on in enumerate(batch.ons):
+        values = own + _log_slope(sheet.y, on)
+        for subset, (rows, offsets) in enumerate(batch.parts):
+            before = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+            taken = values[offsets[0]:offsets[-1]] if rows is None else values[rows]
+            out[place, subset] = np.bincount(before, taken, minlength=len(offsets) - 1)
+    return out
+
+
+def _log_slope(y: np.ndarray, on: str) -> np.ndarray:
+    """log of d(residual)/dy, the fitted value being held."""
+    if on == "logit":
+        return -np.log(y) - np.log1p(-y)
+    return np.zeros_like(y) if on == "linear" else -np.log(np.abs(y))
+
+
+def _ranked(fits: Fits, by: str, score: np.ndarray) -> Ranking:
+    sets = np.ravel_multi_index(fits.places[3:], fits.batch.shape[3:])
+    order = np.lexsort((score, sets))  # stable, NaN last in its set
+    sets, score = sets[order], score[order]
+    begins = np.flatnonzero(np.r_[True, sets[1:] != sets[:-1]][: len(sets)])
+    lengths = np.diff(begins, append=len(sets))
+    delta = score - np.repeat(score[begins], lengths)
+    share = np.exp(-0.5 * np.nan_to_num(delta, nan=np.inf))
+    total = np.repeat(np.add.reduceat(share, begins), lengths) if len(begins) else share
+    with np.errstate(invalid="ignore"):
+        weight = np.where(total > 0, share / total, np.nan)
+    place = np.arange(len(sets)) - np.repeat(begins, lengths) + 1
+    return Ranking(fits[order], by, score, delta, weight, place)

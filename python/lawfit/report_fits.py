@@ -1,0 +1,94 @@
+"""Many fits as text: what was crossed, how many failed, and the first rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .batch import INDEX
+from .report import number, table
+
+if TYPE_CHECKING:
+    from .fits import Fits
+    from .rank import Ranking
+
+__all__ = ["ranking_text", "rows_text", "text"]
+
+SHOWN = 12
+"""Rows shown of a longer result."""
+
+
+def text(fits: Fits) -> str:
+    """What ``print(fits)`` shows: counts, then one line a fit, the first of them only."""
+    lines = [_headline(fits), _verdict(fits)]
+    if len(fits):
+        lines += ["", rows_text(fits, SHOWN)]
+    if len(fits) > SHOWN:
+        lines.append(f"... and {len(fits) - SHOWN:,} more; fits.table() has all")
+    return "\n".join(lines)
+
+
+def rows_text(fits: Fits, most: int) -> str:
+    """The first fits as aligned lines: index columns that differ, parameters, objective, status."""
+    head = fits[:most]
+    varying = _varying(fits)
+    names = [name for name, column in head.params.items() if not np.isnan(column).all()]
+    rows: list[tuple[str, ...]] = [(*varying, "rows", *names, "objective", "status")]
+    for at in range(len(head)):
+        rows.append((
+            *(_short(str(head.index[name][at])) for name in varying), f"{head.rows[at]:,}",
+            *(number(head.params[name][at], 4) for name in names),
+            number(head.objective[at], 4), str(head.status[at]),
+        ))
+    return table(rows, left=len(varying))
+
+
+def ranking_text(ranking: Ranking) -> str:
+    """What ``print(ranking)`` shows: one line a fit, the first of them only."""
+    fits = ranking.fits[:SHOWN]
+    varying = _varying(fits)
+    rows: list[tuple[str, ...]] = [
+        (*varying, "rows", "place", ranking.by, "delta", "weight", "status")
+    ]
+    for at in range(len(fits)):
+        rows.append((
+            *(_short(str(fits.index[name][at])) for name in varying), f"{fits.rows[at]:,}",
+            str(ranking.place[at]), number(ranking.score[at], 5), number(ranking.delta[at], 3),
+            number(ranking.weight[at], 3), str(fits.status[at]),
+        ))
+    lines = [table(rows, left=len(varying))]
+    if len(ranking.fits) > SHOWN:
+        lines.append(f"... and {len(ranking.fits) - SHOWN:,} more; ranking.table() has all")
+    return "\n".join(lines)
+
+
+def _varying(fits: Fits) -> list[str]:
+    """The index columns in which the fits of the call differ."""
+    levels = fits.batch.levels
+    return [name for name in levels if len(levels[name]) > 1 or name not in INDEX]
+
+
+def _headline(fits: Fits) -> str:
+    counts = zip(("law", "space", "loss", "subset", "group"), fits.batch.shape, strict=True)
+    many = [f"{count:,} {name}{_plural(name, count)}" for name, count in counts if count != 1]
+    crossed = " x ".join(many) or "1 law"
+    chosen = "" if fits.selection is None else f", {len(fits):,} of them here"
+    total = len(fits.batch)
+    return (f"{crossed} = {total:,} fit{'' if total == 1 else 's'}{chosen}; "
+            f"{fits.batch.sheet.y_name} in {len(fits.batch.sheet):,} rows")  # fmt: skip
+
+
+def _plural(name: str, count: int) -> str:
+    return "" if count == 1 else "es" if name == "loss" else "s"
+
+
+def _verdict(fits: Fits) -> str:
+    counts = ", ".join(f"{count:,} {name}" for name, count in fits.status_counts().items())
+    failed = int(np.count_nonzero(~fits.converged))
+    hint = "" if not failed else "; fits.failed has those to look at"
+    return f"status: {counts or 'no fits'}{hint}"
+
+
+def _short(text: str, most: int = 36) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."

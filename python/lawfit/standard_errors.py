@@ -1,0 +1,58 @@
+"""Standard errors of many fits: one native call for each law and objective among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .batch import spread
+from .engine import objective_arguments, thread_count
+from .result import default_kind
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .fits import Fits
+
+__all__ = ["standard_errors"]
+
+
+def standard_errors(fits: Fits) -> dict[str, np.ndarray]:
+    """Parameter name -> one standard error a fit, as ``Fit.stderr`` has them."""
+    batch = fits.batch
+    names = dict.fromkeys(name for law in batch.laws for name in law.parameters)
+    out = {name: np.full(len(fits), np.nan) for name in names}
+    places = fits.places
+    blocks = np.ravel_multi_index(places[:3], batch.shape[:3])
+    order = np.argsort(blocks, kind="stable")
+    for these in np.split(order, np.flatnonzero(np.diff(blocks[order])) + 1):
+        if not len(these):
+            continue
+        law, on, loss = (int(place[these[0]]) for place in places[:3])
+        errors = _of_objective(batch, law, on, loss, places[3][these], places[4][these])
+        for place, name in enumerate(batch.laws[law].parameters):
+            out[name][these] = errors[:, place]
+    return out
+
+
+def _of_objective(
+    batch: Batch, law_place: int, on: int, loss: int, subsets: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """[jobs, parameters] for the jobs of one law and objective, given by subset and group."""
+    from . import _core
+
+    law, raw, kind = batch.laws[law_place], batch.raw[law_place], batch.losses[loss]
+    at = (on * len(batch.losses) + loss, subsets, groups)
+    sheet = batch.sheet
+    rows, begins, counts = batch.rows_of(subsets, groups)
+
+    def cut(column: np.ndarray | None) -> np.ndarray | None:
+        return column if column is None or rows is None else column[rows]
+
+    free = _core.standard_errors(
+        law.graph(), [cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
+        cut(sheet.weights), cut(sheet.sigma), *objective_arguments(batch.ons[on], kind),
+        np.ascontiguousarray(raw["params"][at]), np.ascontiguousarray(raw["active"][at]),
+        begins, counts, default_kind(kind), batch.absolute_sigma, thread_count(None),
+    )
+    return spread(law, free, 0.0)
