@@ -114,7 +114,7 @@ def status_table() -> str:
     return "".join(f"| `{name}` | {sentence} |\n" for name, sentence in statuses())
 
 
-@pytest.mark.parametrize("word", ["fit_many", "profile(", "backtest"])
+@pytest.mark.parametrize("word", ["profile(", "backtest"])
 def test_nothing_is_shown_that_is_not_there(word):
     assert word not in README.read_text(encoding="utf-8")
 

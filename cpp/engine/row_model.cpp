@@ -1,5 +1,7 @@
 #include "row_model.hpp"
 
+#include <algorithm>
+
 namespace lawfit {
 
 RowModel::RowModel(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, int64_t capacity)
@@ -21,18 +23,22 @@ void RowModel::load(const double* parameters, int64_t begin, int64_t count, cons
 
 void RowModel::rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out,
                     double smoothing) {
+  if (count == 0) return;
   load(parameters, begin, count, weight);
   const double scale = has_kink(objective_.loss) && smoothing > 0 ? smoothing : exact_scale();
   evaluator_.rows(theta_, LossShape::of(broadcast(scale), broadcast(objective_.quantile)), out);
 }
 
 double RowModel::objective(const double* parameters, int64_t begin, int64_t count, const double* weight) {
+  if (count == 0) return 0;
   load(parameters, begin, count, weight);
   evaluator_.evaluate(Tier::value, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   return sums_.value[0][0];
 }
 
 void RowModel::hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out) {
+  std::fill_n(out, law_.natural.parameters * law_.natural.parameters, 0.0);
+  if (count == 0) return;
   load(parameters, begin, count, weight);
   evaluator_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   const int p = law_.natural.parameters;

@@ -82,6 +82,7 @@ def _document(fits: Fits) -> dict[str, Any]:
         "start_kinds": batch.start_kinds,
         "settings": plain(dict(batch.settings)),
         "absolute_sigma": batch.absolute_sigma,
+        "level": batch.level,
     }
 
 
@@ -146,6 +147,7 @@ def _fits(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fits
         settings={name: float(value) if value in ("nan", "inf", "-inf") else value
                   for name, value in document["settings"].items()},
         absolute_sigma=document["absolute_sigma"],
+        level=document["level"],
     )
     return Fits(batch, arrays.get("selection"))
 

@@ -34,7 +34,8 @@ class Batch:
     numbers, group after group (None: all rows as they stand), and the offsets of the groups;
     ``key_rows`` says where in the key columns each group's keys are (None: one after the other);
     ``raw`` for each law the engine's arrays, whose leading axes are objectives, subsets and
-    groups. ``start_kinds`` says for each law where its starts came from.
+    groups. ``start_kinds`` says for each law where its starts came from, ``level`` on which CPU
+    level the engine ran.
     """
 
     laws: tuple[Law, ...]
@@ -51,6 +52,7 @@ class Batch:
     start_kinds: tuple[str, ...]
     settings: Mapping[str, Any]
     absolute_sigma: bool
+    level: str
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
@@ -153,7 +155,7 @@ class Batch:
         rows = self.sheet.rows(self.job_rows(subset, group), self.laws[law].variables)
         settings = {**self.settings, "starts": self.start_kinds[law]}
         return as_fit(self.laws[law], rows, self.ons[on], self.losses[loss], raw,
-                      self.absolute_sigma, settings)
+                      self.absolute_sigma, settings, self.level)
 
 
 def spread(law: Law, free: np.ndarray, fixed: float) -> np.ndarray:

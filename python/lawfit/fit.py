@@ -105,7 +105,9 @@ def fit(
     if report is not None:  # short fits end before the engine's first report
         report(int(raw["n_starts"][0]), int(raw["n_starts"][0]))
     settings["starts"] = "given" if given is not None else "sobol" if n_starts else "auto"
-    result = as_fit(fitted_law, rows, on, kind, raw, absolute_sigma, settings)
+    result = as_fit(
+        fitted_law, rows, on, kind, raw, absolute_sigma, settings, _core.level()
+    )
     if not result.converged:
         _tell(result, strict)
     return result
@@ -137,9 +139,9 @@ def measured(law: Law, y: Any, table: Table) -> Any:
 
 def as_fit(
     law: Law, rows: Rows, on: str, loss: Loss, raw: Mapping[str, Any], absolute_sigma: bool,
-    settings: dict[str, Any],
+    settings: dict[str, Any], level: str,
 ) -> Fit:
-    """The engine's arrays (leading axis of one group) by name."""
+    """The engine's arrays (leading axis of one group) by name, made on a CPU level."""
     from . import _core
 
     free = np.ascontiguousarray(raw["params"][0])
@@ -157,7 +159,7 @@ def as_fit(
         objective=float(raw["objective"][0]),
         residuals=residuals, fitted=points["fitted"],
         status=_status.name_of(raw["status"][0]),
-        diagnostics=_diagnostics(law, raw),
+        diagnostics={**_diagnostics(law, raw), "level": level},
         absolute_sigma=bool(absolute_sigma),
         starts=_starts(law, raw),
         settings=settings,
@@ -179,8 +181,6 @@ def _with_errors(result: Fit) -> Fit:
 
 
 def _diagnostics(law: Law, raw: Mapping[str, Any]) -> dict[str, Any]:
-    from . import _core
-
     place = free_positions(law)
     active = raw["active"][0]
     tradeoff = raw["tradeoff"][0]
@@ -201,7 +201,6 @@ def _diagnostics(law: Law, raw: Mapping[str, Any]) -> dict[str, Any]:
             if at >= 0 and tradeoff[at].any()
         },
         "moved": bool(raw["moved"][0]),
-        "level": _core.level(),
     }
 
 

@@ -130,7 +130,7 @@ def fit_many(
             "given" if array is not None else "sobol" if count else "auto"
             for array, count in given
         ),
-        settings=settings, absolute_sigma=bool(absolute_sigma),
+        settings=settings, absolute_sigma=bool(absolute_sigma), level=_core.level(),
     ))
     if report is not None:
         report(len(fits), len(fits))
