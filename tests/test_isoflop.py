@@ -13,7 +13,7 @@ from scipy.interpolate import Akima1DInterpolator
 
 import lawfit as lf
 from lawfit.intervals import t_quantile
-from lawfit.isoflop import curve_points
+from lawfit.valleys import curve_points
 from lawfit.vertex import CURVES, akima_slopes, fieller, polynomial, vertices
 
 X = np.array([-2.0, -1.1, -0.3, 0.4, 1.2, 2.1])

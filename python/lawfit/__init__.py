@@ -1,13 +1,15 @@
 """Fits scaling laws: the true optimum of any typed law, with intervals, natively and fast."""
 
 from . import datasets
+from .accuracy import DecisionAccuracy, decision_accuracy
 from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
 from .catalogue import laws
-from .data import Rows
 from .cost import attention_cost
+from .crossing import Crossing, Multiplier, crossing, multiplier
+from .data import Rows
 from .derive import Derived, DerivedReplicates
 from .envelope import Envelope, envelope
 from .errors import FitError, FitWarning, LawError
@@ -29,6 +31,8 @@ __all__ = [
     "Approaches",
     "Bootstrap",
     "Cauchy",
+    "Crossing",
+    "DecisionAccuracy",
     "Derived",
     "DerivedReplicates",
     "Envelope",
@@ -42,6 +46,7 @@ __all__ = [
     "Law",
     "LawError",
     "LogCosh",
+    "Multiplier",
     "Parameter",
     "Prediction",
     "Quantile",
@@ -52,7 +57,9 @@ __all__ = [
     "approaches",
     "as_law",
     "attention_cost",
+    "crossing",
     "datasets",
+    "decision_accuracy",
     "envelope",
     "fit",
     "fit_many",
@@ -60,4 +67,5 @@ __all__ = [
     "isoflop",
     "laws",
     "load",
+    "multiplier",
 ]

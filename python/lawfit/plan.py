@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cost import as_cost, with_inference
 from .expression import Array
-from .frontier import Search, best, fixed
-from .question import Question, held_values, roles, targets
-from .repetition import repeated
-from .roots import root
-from .surface import Surface
-from .two_terms import two_terms
+from .optima import Optima, Optimum
+from .question import Question, targets
 
 if TYPE_CHECKING:
     from .result import Fit
@@ -24,217 +18,56 @@ __all__ = ["LOG_SCALE", "Plan"]
 # What is positive is interpolated on the log scale by the delta method.
 LOG_SCALE = {"compute", "N", "D", "tokens_per_parameter", "loss"}
 _STEP = 0.02  # of log compute, for the local exponent
+_SHARE = 1e-4  # of the loss, for the same
 
 
 class Plan:
     """One question put to one law: ``quantities`` answers it."""
 
     def __init__(self, fit: Fit, question: Question) -> None:
-        self.fit, self.law, self.question = fit, fit.law, question
-        self.size, self.tokens = roles(fit.law, question.size, question.tokens)
-        self.held = held_values(fit.law, question.held, (self.size, self.tokens))
+        self.fit, self.question = fit, question
+        known = question.compute is not None or question.loss is not None
+        self.optima = Optima(fit, question, by_loss=known and question.compute is None)
         self.targets, self.by_loss = targets(question)
-        training = as_cost(question.cost, self.size, self.tokens)
-        self.cost = self._surface_of_cost(with_inference(training, self.tokens, question.inference))
-        self.training = self._surface_of_cost(with_inference(training, self.tokens, 0.0))
-        two = two_terms(fit.law, fit.values[None, :], self.size, self.tokens) is not None
-        plain = not isinstance(question.cost, str) and not question.inference
-        self.closed = two and plain and not self.held and question.unique is None
         self.names = (("compute",) if self.by_loss else ("loss",)) + (
             "N", "D", "tokens_per_parameter", "exponent",
         )
-
-    def _surface_of_cost(self, expression: Any) -> Surface:
-        known = {self.size, self.tokens, *self.held}
-        if unknown := [name for name in expression.names if name not in known]:
-            raise ValueError(
-                f"cost: {unknown[0]!r} is not known; the cost may use {self.size}, {self.tokens} "
-                "and variables that are given a value"
-            )
-        return Surface(expression, (self.size, self.tokens))
-
-    # ---- the answer ----
 
     @np.errstate(all="ignore")
     def quantities(self, values: Array) -> dict[str, Array]:
         """Each name of an Allocation -> [k, m] at k parameter vectors, m budgets or losses."""
         values = np.atleast_2d(np.asarray(values, dtype=np.float64))
-        if self.closed:
-            return self._closed(values)
-        n, d = self._optimum(values, self.targets)
-        compute, loss = self.cost.values(self._at(values, n, d)), self._loss(values, n, d)
-        if self.by_loss:
-            out_of_reach = np.isnan(n) & (self._limit(values) >= self.targets)
-            n, d, compute = (np.where(out_of_reach, np.inf, part) for part in (n, d, compute))
-            loss = np.broadcast_to(self.targets, n.shape)
-        else:
-            compute = np.broadcast_to(self.targets, n.shape)
-        return {"compute": compute, "N": n, "D": d, "tokens_per_parameter": d / n, "loss": loss,
-                "exponent": self._exponent(values, n, d, compute)}
+        found = self.optima.find(values, self.targets[None, :])
+        return {"compute": found.compute, "N": found.N, "D": found.D,
+                "tokens_per_parameter": found.D / found.N, "loss": found.loss,
+                "exponent": self._exponent(values, found)}
 
-    @np.errstate(all="ignore")
+    def _exponent(self, values: Array, found: Optimum) -> Array:
+        """The slope of log N in log compute, constant for two powers, else at the optimum."""
+        if self.optima.size in self.optima.held:
+            return np.where(np.isnan(found.N), np.nan, 0.0)
+        if self.optima.closed:
+            return np.broadcast_to(self.optima.exponent(values), found.N.shape)
+        if self.by_loss:
+            near = [self.targets * (1 + sign * _SHARE) for sign in (1, -1)]
+        else:
+            near = [self.targets * np.exp(sign * _STEP) for sign in (1, -1)]
+        up, down = (self.optima.find(values, target[None, :]) for target in near)
+        return np.log(up.N / down.N) / np.log(up.compute / down.compute)
+
     def extrapolation(self, n: Array, d: Array) -> Array:
         """What training costs there, over the most expensive run fitted; NaN without rows."""
-        rows = getattr(self.fit, "rows", None)
-        if rows is None or not len(rows):
-            return np.full(n.shape, np.nan)
-        runs = {**rows.columns, **{name: value for name, value in self.held.items()
-                                   if name not in (self.size, self.tokens)}}
-        here = {**self.held, self.size: n, self.tokens: d}
-        return self.training.values(here) / np.max(self.training.values(runs))
+        runs = self.optima.runs_spent()
+        most = np.nan if not runs.size else np.max(runs)
+        with np.errstate(all="ignore"):
+            return self.optima.spent(n, d) / most
 
     def shaped(self, name: str, value: Any) -> Any:
         """A float for a single question, else the array over budgets or losses."""
         array = np.asarray(value)
         single = np.ndim(self.question.loss if self.by_loss else self.question.compute) == 0
-        common = name == "exponent" and self.closed  # the same for every budget
+        common = name == "exponent" and self.optima.closed  # the same for every budget
         return float(array.ravel()[0]) if single or common else array
 
     def shaped_pair(self, name: str, low: Any, high: Any) -> tuple[Any, Any]:
         return self.shaped(name, low), self.shaped(name, high)
-
-    # ---- closed form ----
-
-    def _closed(self, values: Array) -> dict[str, Array]:
-        found = two_terms(self.law, values, self.size, self.tokens)
-        assert found is not None
-        terms, factor = found.column(), float(self.question.cost)
-        work = terms.work_for(self.targets) if self.by_loss else self.targets / factor
-        n = np.where(np.isinf(work), np.inf, terms.best_size(work))
-        d = np.where(np.isinf(work), np.inf, work / n)
-        loss = terms.loss(n, d)
-        ratio = np.where(np.isinf(work), np.nan, d / n)
-        shape = n.shape
-        exponent = np.broadcast_to(terms.beta / (terms.alpha + terms.beta), shape)
-        return {"compute": np.broadcast_to(work * factor, shape), "N": n, "D": d,
-                "tokens_per_parameter": ratio, "exponent": exponent,
-                "loss": np.broadcast_to(self.targets, shape) if self.by_loss else loss}
-
-    # ---- by search ----
-
-    @cached_property
-    def _law(self) -> tuple[Surface, str, str]:
-        """The loss surface, and the names of unique tokens and base size in it ("" if none)."""
-        roles = (self.size, self.tokens)
-        if self.question.unique is None:
-            return Surface(self.law.expression, roles), "", ""
-        if not self.question.unique > 0:
-            raise ValueError(f"unique: expected a number of tokens > 0: {self.question.unique!r}")
-        changed = repeated(self.law.expression, *roles, self.question.repetition)
-        return Surface(changed.expression, roles), changed.unique, changed.base
-
-    def _at(self, values: Array, n: Array, d: Array, **more: Array | float) -> dict[str, Any]:
-        """Every name -> values that broadcast over [k, m, ...]."""
-        axes = (slice(None), *(None,) * (n.ndim - 1))
-        at: dict[str, Any] = {name: values[:, i][axes]
-                              for i, name in enumerate(self.law.parameters)}
-        return {**at, **self.held, **more, self.size: n, self.tokens: d}
-
-    def _loss(self, values: Array, n: Array, d: Array) -> Array:
-        surface, unique, base = self._law
-        return surface.values(self._at(values, n, d, **self._repetition(values, n.ndim)))
-
-    def _repetition(self, values: Array, axes: int) -> dict[str, Any]:
-        """Unique tokens and the size they deserve, by their names in the law."""
-        surface, unique, base = self._law
-        if not unique:
-            return {}
-        size = self._base_sizes(values)
-        return {unique: self.question.unique,
-                base: size[(slice(None), *(None,) * (axes - 1))]}
-
-    def _base_sizes(self, values: Array) -> Array:
-        """For each parameter vector the size for which the unique tokens would be optimal."""
-        assert self.question.unique is not None
-        two = two_terms(self.law, values, self.size, self.tokens)
-        tokens = np.float64(self.question.unique)
-        if two is not None and not isinstance(self.question.cost, str):
-            return two.size_for_tokens(tokens)
-        plain = Surface(self.law.expression, (self.size, self.tokens))
-
-        def balance(x: Array) -> Array:
-            at = self._at(values, np.exp(x), np.broadcast_to(tokens, x.shape))
-            loss, cost = plain.slopes(at), self.cost.slopes(at)
-            return np.log((loss[..., 0] * cost[..., 1]) / (loss[..., 1] * cost[..., 0]))
-
-        middle = np.full(len(values), np.log(self._centre()[0]))
-        return np.exp(root(balance, middle - 40.0, middle + 40.0))
-
-    def _optimum(self, values: Array, targets: Array) -> tuple[Array, Array]:
-        """Size and tokens, [k, m]."""
-        search = self._search(values, targets)
-        given = [self.held.get(role) for role in (self.size, self.tokens)]
-        if all(value is not None for value in given):
-            raise ValueError(f"allocate: {self.size} and {self.tokens} are both given; leave one")
-        if given == [None, None]:
-            x, y = best(search)
-        else:
-            logs = [None if value is None else np.full((1, 1, 1), np.log(value))
-                    for value in given]
-            x, y = fixed(search, *logs)
-            x, y = (part.reshape(part.shape[-2:]) for part in (x, y))
-        n, d = (np.exp(logs) if value is None else value + 0 * logs
-                for value, logs in zip(given, (x, y), strict=True))
-        shape = (len(values), len(targets))
-        return np.broadcast_to(n, shape), np.broadcast_to(d, shape)
-
-    def _search(self, values: Array, targets: Array) -> Search:
-        repetition = self._repetition(values, 3)
-        surface = self._law[0]
-        goals = targets[None, :, None]
-
-        def at(x: Array, y: Array) -> dict[str, Any]:
-            return self._at(values, np.exp(x), np.exp(y), **repetition)
-
-        def loss(x: Array, y: Array) -> Array:
-            return surface.values(at(x, y))
-
-        def cost(x: Array, y: Array) -> Array:
-            return self.cost.values(at(x, y))
-
-        def slopes_of(part: Surface) -> Any:
-            return lambda x, y: part.slopes(at(x, y))
-
-        middle, low, high = self._ranges()
-        if self.by_loss:
-            return Search(cost, lambda x, y: loss(x, y) - goals, slopes_of(self.cost),
-                          slopes_of(surface), (len(values), len(targets)), middle, low, high)
-        return Search(loss, lambda x, y: np.log(cost(x, y)) - np.log(goals), slopes_of(surface),
-                      slopes_of(self.cost), (1, len(targets)), middle, low, high)
-
-    def _limit(self, values: Array) -> Array:
-        """The loss at sizes and tokens far beyond any run: what no compute gets below."""
-        middle, _, _ = self._ranges()
-        far = np.full((1, 1), np.exp(middle + 60.0))
-        n, d = (np.full((1, 1), self.held[role]) if role in self.held else far
-                for role in (self.size, self.tokens))
-        return self._loss(values, n, d)
-
-    def _exponent(self, values: Array, n: Array, d: Array, compute: Array) -> Array:
-        """The local slope of log N in log compute."""
-        if self.size in self.held:
-            return np.where(np.isnan(n), np.nan, 0.0)
-        if self.by_loss:
-            near = [self._optimum(values, self.targets * (1 + sign * 1e-4)) for sign in (1, -1)]
-            costs = [self.cost.values(self._at(values, *place)) for place in near]
-            return np.log(near[0][0] / near[1][0]) / np.log(costs[0] / costs[1])
-        ends = [self._optimum(values, self.targets * np.exp(sign * _STEP))[0] for sign in (1, -1)]
-        return np.log(ends[0] / ends[1]) / (2 * _STEP)
-
-    def _centre(self) -> tuple[float, float]:
-        """Geometric means of size and tokens over the rows."""
-        middle, low, high = self._ranges()
-        half = (low + high) / 4
-        return float(np.exp(middle - half)), float(np.exp(middle + half))
-
-    def _ranges(self) -> tuple[float, float, float]:
-        """Mean of log N and log D, and the ends of log(D/N), over the rows."""
-        rows = getattr(self.fit, "rows", None)
-        if rows is None or not len(rows):
-            return np.log(1e10), 0.0, np.log(1e3)
-        n, d = rows.columns[self.size], rows.columns[self.tokens]
-        kept = (n > 0) & (d > 0)
-        if not kept.any():
-            raise ValueError(f"allocate: no row has positive {self.size} and {self.tokens}")
-        x, y = np.log(n[kept]), np.log(d[kept])
-        return float((x.mean() + y.mean()) / 2), float((y - x).min()), float((y - x).max())
