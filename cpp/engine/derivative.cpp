@@ -64,10 +64,15 @@ void Graph::derive(int i, int w, std::vector<int>& adjoints) {
     case Op::GAMMALN: to(n.a, mul(w, make(Op::DIGAMMA, n.a))); break;
     case Op::DIGAMMA: to(n.a, mul(w, make(Op::TRIGAMMA, n.a))); break;
     case Op::TRIGAMMA: to(n.a, mul(w, make(Op::TETRAGAMMA, n.a))); break;
-    case Op::BETALN: {
-      int both = make(Op::DIGAMMA, make(Op::ADD, n.a, n.b));
-      for (int child : {n.a, n.b})
-        if (needs(child)) to(child, mul(w, make(Op::SUB, make(Op::DIGAMMA, child), both)));
+    case Op::BETALN:
+      if (needs(n.a)) to(n.a, mul(w, make(Op::DIGAMMA_GAP, n.a, n.b)));
+      if (needs(n.b)) to(n.b, mul(w, make(Op::DIGAMMA_GAP, n.b, n.a)));
+      break;
+    case Op::DIGAMMA_GAP: case Op::TRIGAMMA_GAP: {
+      const bool first = n.op == Op::DIGAMMA_GAP;
+      const int sum = make(Op::ADD, n.a, n.b), of_sum = make(first ? Op::TRIGAMMA : Op::TETRAGAMMA, sum);
+      if (needs(n.a)) to(n.a, mul(w, first ? make(Op::TRIGAMMA_GAP, n.a, n.b) : make(Op::SUB, make(Op::TETRAGAMMA, n.a), of_sum)));
+      if (needs(n.b)) to(n.b, make(Op::NEG, mul(w, of_sum)));
       break;
     }
     case Op::LOGADDEXP:

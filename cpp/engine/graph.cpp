@@ -75,6 +75,8 @@ double scalar_value(Op op, double a, double b, double c) {
     case Op::DIGAMMA: r = v_digamma(x); break;
     case Op::TRIGAMMA: r = v_trigamma(x); break;
     case Op::TETRAGAMMA: r = v_tetragamma(x); break;
+    case Op::DIGAMMA_GAP: r = v_digamma_gap(x, y); break;
+    case Op::TRIGAMMA_GAP: r = v_trigamma_gap(x, y); break;
     case Op::RECIPROCAL: return 1 / a;
     case Op::SQUARE: return a * a;
     default: return NAN;

@@ -43,6 +43,8 @@ template <Op O> LAWFIT_INLINE V apply(V a, V b, V c) {
   else if constexpr (O == Op::DIGAMMA) return v_digamma(a);
   else if constexpr (O == Op::TRIGAMMA) return v_trigamma(a);
   else if constexpr (O == Op::TETRAGAMMA) return v_tetragamma(a);
+  else if constexpr (O == Op::DIGAMMA_GAP) return v_digamma_gap(a, b);
+  else if constexpr (O == Op::TRIGAMMA_GAP) return v_trigamma_gap(a, b);
   else if constexpr (O == Op::RECIPROCAL) return one / a;
   else if constexpr (O == Op::SQUARE) return a * a;
   else if constexpr (O == Op::FMA) return fma(a, b, c);
@@ -83,7 +85,7 @@ Kernel kernel(Op op, bool a, bool b, bool c) {
 #define TERNARY(name) case Op::name: return ternary<Op::name>(a, b, c);
     BINARY(ADD) BINARY(SUB) BINARY(MUL) BINARY(DIV) BINARY(LOGADDEXP) BINARY(MIN) BINARY(MAX)
     BINARY(MUL0) BINARY(DIV0) BINARY(BETALN) BINARY(LESS) BINARY(LESS_EQUAL) BINARY(EQUAL)
-    BINARY(NMUL) BINARY(EXPMUL)
+    BINARY(NMUL) BINARY(EXPMUL) BINARY(DIGAMMA_GAP) BINARY(TRIGAMMA_GAP)
     TERNARY(FMA) TERNARY(FNMA) TERNARY(WHERE)
     UNARY(NEG) UNARY(EXP) UNARY(LOG) UNARY(LOG1P) UNARY(EXPM1) UNARY(SQRT) UNARY(ABS) UNARY(SIN) UNARY(COS)
     UNARY(ARCTAN) UNARY(TANH) UNARY(ERF) UNARY(NORMCDF) UNARY(LOGISTIC) UNARY(GAMMALN) UNARY(SIGN)

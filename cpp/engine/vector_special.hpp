@@ -140,16 +140,19 @@ constexpr double digamma_far_below[] = {0x1.0000000000000p+0, 0x1.3e127e1dea3a0p
                                         0x1.fd55d5feb6eddp+6, 0x1.42e058959ff22p+8,
                                         0x1.414a61ccd9a9dp+8, 0x1.ac3ebb2e5c6a7p+6,
                                         0x1.de569cc65338ep+2};
+LAWFIT_INLINE V digamma_far_series(V v) {
+  const V z = v * v;
+  return z * rational(z, digamma_far_above, digamma_far_below);
+}
 LAWFIT_INLINE V digamma_nonnegative(V x) {
-  const V one = broadcast(1.0), v = one / x, z = v * v;
+  const V one = broadcast(1.0), v = one / x;
   const L in0 = (L)(x < one);
   const V w = select(in0, x, x - one);
   const V from_root = (w - broadcast(digamma_root_m1)) - broadcast(digamma_root_rest);
   const V core = fma(from_root, rational(w, digamma_above, digamma_below), from_root);
   const V below2 = core - select(in0, v, V{});  // digamma(x) = digamma(x + 1) - 1/x
 
-  const V series = z * rational(z, digamma_far_above, digamma_far_below);
-  const V above2 = v_log(x) - fma(broadcast(0.5), v, series);
+  const V above2 = v_log(x) - fma(broadcast(0.5), v, digamma_far_series(v));
   return select((L)(x < broadcast(2.0)), below2, above2);
 }
 // digamma(x) = digamma(1 - x) - pi/tan(pi*x)
@@ -221,6 +224,25 @@ LAWFIT_COLD void tetragamma_negative(const V* x, V* y) {
 LAWFIT_INLINE V v_tetragamma(V x) {
   const V y = tetragamma_nonnegative(x);
   if (LAWFIT_UNLIKELY(any((L)(x < V{})))) return mended(tetragamma_negative, x, y);
+  return y;
+}
+
+// digamma(x) - digamma(x + d): where x is large the logarithms cancel on paper.
+LAWFIT_INLINE V v_digamma_gap(V x, V d) {
+  const V one = broadcast(1.0), v = one / x, u = one / (x + d);
+  const V halves = broadcast(0.5) * (d * v) * u;
+  V y = -(v_log1p(d * v) + (halves + (digamma_far_series(v) - digamma_far_series(u))));
+  const L far = (L)(x >= broadcast(2.0)) & (L)(d >= V{});
+  if (!all(far)) y = select(far, y, v_digamma(x) - v_digamma(x + d));
+  return y;
+}
+// trigamma(x) - trigamma(x + d), likewise.
+LAWFIT_INLINE V v_trigamma_gap(V x, V d) {
+  const V one = broadcast(1.0), v = one / x, u = one / (x + d);
+  const V rest = v * v * rational(v, trigamma_above, trigamma_below) - u * u * rational(u, trigamma_above, trigamma_below);
+  V y = fma(d * v, u, rest);
+  const L far = (L)(x >= one) & (L)(d >= V{});
+  if (!all(far)) y = select(far, y, v_trigamma(x) - v_trigamma(x + d));
   return y;
 }
 

@@ -22,6 +22,7 @@ from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
 from .result import Fit, Prediction, Starts
+from .trace import law
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ __all__ = [
     "fit_many",
     "info",
     "isoflop",
+    "law",
     "laws",
     "load",
     "multiplier",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -377,9 +377,10 @@ class Law(Described, Parametrised):
 
 
 def as_law(
-    law: Law | str, parameters: Mapping[str, Parameter] | Iterable[str] | None = None
+    law: Law | str | Callable[..., Any],
+    parameters: Mapping[str, Parameter] | Iterable[str] | None = None,
 ) -> Law:
-    """A law from a Law, the id of a catalogue law, or a formula text.
+    """A law from a Law, the id of a catalogue law, a formula text, or a Python function.
 
     ``parameters`` are declared on top of what the law says about them. Raises TypeError for
     anything else, LawError for a bad formula, and what ``Law.declare`` raises.
@@ -393,8 +394,13 @@ def as_law(
         word = law.strip()
         # Only a single word can be an id, so that other texts need not read the catalogue.
         law = laws[word] if word.isidentifier() and word in laws else Law(law)
+    if callable(law) and not isinstance(law, Law):
+        from .trace import law as traced  # traces make laws
+
+        law = traced(law)
     if not isinstance(law, Law):
-        raise TypeError(f"a law is a Law, a formula or a catalogue id, not {type(law).__name__}")
+        raise TypeError("a law is a Law, a formula, a catalogue id or a function, not "
+                        f"{type(law).__name__}")
     return law if parameters is None else law.declare(parameters)
 
 

@@ -490,6 +490,33 @@ TEST(logaddexp_limits_are_exact) {
   }
 }
 
+// Long double cancels too: only where the step is no small part of x is it exact enough. Judged
+// by the larger of the two terms, which below 2 and 1 are subtracted as they are.
+TEST(gaps_of_digamma_and_trigamma_are_within_8_ulp) {
+  Random random;
+  Worst of_digamma, of_trigamma;
+  for (int i = 0; i < points / 4; ++i) {
+    const double x = random.log_uniform(1e-3, 1e6), d = x * random.log_uniform(0.1, 100);
+    using lawfit::broadcast;
+    const double first = lawfit::v_digamma_gap(broadcast(x), broadcast(d))[W - 1];
+    const double second = lawfit::v_trigamma_gap(broadcast(x), broadcast(d))[0];
+    const long double sum = (long double)x + d;
+    const long double here = exact_digamma(x), there = exact_digamma(sum);
+    of_digamma.add(ulps(first, here - there, std::fabs(here)), x);
+    of_trigamma.add(ulps(second, exact_trigamma(x) - exact_trigamma(sum), exact_trigamma(x)), x);
+  }
+  CHECK(of_digamma.within("digamma", "gap", 8));
+  CHECK(of_trigamma.within("trigamma", "gap", 8));
+}
+TEST(a_small_gap_keeps_its_digits) {
+  using lawfit::broadcast;
+  for (double x : {3.0, 1e3, 1e6, 1e12}) {   // -d/x to first order in d and 1/x
+    const double d = 1e-7 * x / (1 + x), gap = lawfit::v_digamma_gap(broadcast(x), broadcast(d))[0];
+    const long double slope = exact_trigamma(x), bend = exact_tetragamma(x);
+    CHECK(std::fabs(gap / double(-d * slope - d * d * bend / 2) - 1) < 1e-8);
+    CHECK(std::fabs(lawfit::v_trigamma_gap(broadcast(x), broadcast(d))[0] / double(-d * bend) - 1) < 1e-6);
+  }
+}
 TEST(betaln_limits_are_exact) {
   const auto value = [](double a, double b) {
     const double y = lawfit::v_betaln(lawfit::broadcast(a), lawfit::broadcast(b))[W - 1];
