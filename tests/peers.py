@@ -28,10 +28,14 @@ def starts_of(problem: Problem, count: int, seed: int) -> Array:
 
 
 def best_of_scipy(problem: Problem, count: int = 20, seed: int = 0) -> tuple[float, Array]:
-    """The lowest objective SciPy reaches from ``count`` starts, and where."""
+    """The lowest objective SciPy reaches from ``count`` starts near the truth, and where."""
+    return best_from(problem, starts_of(problem, count, seed))
+
+
+def best_from(problem: Problem, starts: Array) -> tuple[float, Array]:
+    """The lowest objective SciPy reaches from the given starts, and where."""
     solve = _least_squares if problem.loss.name in _RHO else _minimize
-    ends = [solve(problem, start, 60) for start in starts_of(problem, count, seed)
-            if np.isfinite(problem.objective(start))]
+    ends = [solve(problem, start, 60) for start in starts if np.isfinite(problem.objective(start))]
     if not ends:
         return np.inf, np.full(len(problem.names), np.nan)
     ends.sort(key=problem.objective)

@@ -47,7 +47,8 @@ def load(path: str | Path) -> Fits:
     fits or was written by a later version of the format.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # np.load leaves a file that it opened itself open when the content is no zip.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(arrays.pop(_HEAD).tobytes().decode())
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:

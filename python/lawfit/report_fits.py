@@ -90,5 +90,5 @@ def _verdict(fits: Fits) -> str:
     return f"status: {counts or 'no fits'}{hint}"
 
 
-def _short(text: str, most: int = 36) -> str:
+def _short(text: str, most: int = 28) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
