@@ -279,3 +279,35 @@ def test_demo_is_text_even_when_piped(run):
     value, low, high = map(float, found.groups())
     assert 0 < low < value < high < 1
     assert float(re.fullmatch(r"fitting: (\d+\.\d{3}) s", lines[-1])[1]) > 0
+
+
+@pytest.fixture
+def families(tmp_path):
+    tables = [two_term_table(0.005, seed=seed) for seed in range(3)]
+    table = {name: np.concatenate([t[name] for t in tables]) for name in ("N", "D", "loss")}
+    return write(tmp_path / "families.csv", {**table, "family": np.repeat(["b", "a", "c"], 40)})
+
+
+def test_many_fits_are_one_table(run, families, tmp_path):
+    arguments = ("fit", families, "--law", TWO_TERMS, "--law", "loss = E + A/N**alpha",
+                 "--by", "family", "--on", "linear,log", "--loss", "squared,huber:1e-2")
+    code, out, err = run(*arguments, "--save", tmp_path / "all.fits")
+    answers = json.loads(out)["fits"]
+    fits = lf.load(tmp_path / "all.fits")
+    assert code == 0 and err == "" and len(answers) == len(fits) == 24
+    for at, answer in enumerate(answers):
+        assert answer["params"] == fits[at].params and answer["stderr"] == fits[at].stderr
+        assert answer["family"] == fits.index["family"][at] and answer["rows"] == 40
+        assert (answer["on"], answer["loss"]) == (fits[at].on, str(fits[at].loss))
+    code, out, _ = run(*arguments, "--table")
+    assert code == 0 and out.count("converged") == 24 + 1
+    assert "2 laws x 2 spaces x 2 losses x 3 groups = 24 fits; loss in 120 rows" in out
+
+
+def test_many_fits_that_fail_or_cannot_be_asked(run, families, line):
+    code, out, _ = run("fit", line, "--law", "y = a + b*x", "--by", "x", "--table")
+    assert code == 1 and "7 too_few_points" in out
+    code, _, err = run("fit", families, "--law", TWO_TERMS, "--by", "family", "--bootstrap", 10)
+    assert code == 2 and "--bootstrap is for single fits" in err
+    code, _, err = run("fit", families, "--law", TWO_TERMS, "--by", "famly")
+    assert code == 2 and "did you mean 'family'?" in err

@@ -83,6 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _listed(text: str) -> list[str]:
+    """Words with commas between them."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _spaces(text: str) -> list[str]:
+    """Residual spaces with commas between them."""
+    words, known = _listed(text), ("linear", "log", "logit", "relative")
+    for word in words:
+        if word not in known:
+            raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
+    return words
+
+
 def _add_format(command: argparse.ArgumentParser) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", dest="as_json", action="store_true",
@@ -94,7 +108,8 @@ def _add_format(command: argparse.ArgumentParser) -> None:
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fit = commands.add_parser(
         "fit", help="fit laws to a table", allow_abbrev=False,
-        description="Fit one or more laws to the rows of a table.",
+        description="Fit one or more laws to the rows of a table. --on and --loss take several, "
+        "with commas; then, and with --by, the answer is one table of fits.",
         epilog="example: lawfit fit runs.csv --law 'E + A/N**alpha + B/D**beta' --y loss "
         "--column N=params --column D=tokens --on log --loss huber:1e-3 --bootstrap 1000",
     )
@@ -105,6 +120,8 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--y", metavar="COLUMN", help="measured column (default: the law's own)")
     fit.add_argument("--column", action="append", default=[], metavar="VARIABLE=COLUMN",
                      help="where a law variable's column has another name; repeatable")
+    fit.add_argument("--by", type=_listed, default=[], metavar="KEY",
+                     help="fit every group of rows with equal keys; several with commas")
     rows = fit.add_argument_group("rows")
     rows.add_argument("--where", metavar="FILTER", help="such as 'flops < 1e21 and not diverged'")
     rows.add_argument("--nan", choices=("raise", "drop"), default="raise",
@@ -112,9 +129,9 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     rows.add_argument("--weights", metavar="COLUMN", help="multiplies the loss")
     rows.add_argument("--sigma", metavar="COLUMN", help="divides the residual")
     how = fit.add_argument_group("objective")
-    how.add_argument("--on", default="linear", choices=("linear", "log", "logit", "relative"),
-                     help="residual space (default: linear)")
-    how.add_argument("--loss", default="squared", metavar="LOSS",
+    how.add_argument("--on", default=["linear"], type=_spaces, metavar="SPACE",
+                     help="residual space: linear, log, logit, relative (default: linear)")
+    how.add_argument("--loss", default=["squared"], type=_listed, metavar="LOSS",
                      help="squared, huber:1e-3, soft_l1:S, cauchy:S, absolute, quantile:Q, "
                      "log_cosh:S (default: squared)")
     how.add_argument("--fix", action="append", default=[], metavar="NAME=VALUE",

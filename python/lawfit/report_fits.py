@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,13 @@ SHOWN = 12
 """Rows shown of a longer result."""
 
 
-def text(fits: Fits) -> str:
+def text(fits: Fits, most: int = SHOWN) -> str:
     """What ``print(fits)`` shows: counts, then one line a fit, the first of them only."""
     lines = [_headline(fits), _verdict(fits)]
     if len(fits):
-        lines += ["", rows_text(fits, SHOWN)]
-    if len(fits) > SHOWN:
-        lines.append(f"... and {len(fits) - SHOWN:,} more; fits.table() has all")
+        lines += ["", rows_text(fits, most)]
+    if len(fits) > most:
+        lines.append(f"... and {len(fits) - most:,} more; fits.table() has all")
     return "\n".join(lines)
 
 
@@ -37,7 +37,7 @@ def rows_text(fits: Fits, most: int) -> str:
     rows: list[tuple[str, ...]] = [(*varying, "rows", *names, "objective", "status")]
     for at in range(len(head)):
         rows.append((
-            *(_short(str(head.index[name][at])) for name in varying), f"{head.rows[at]:,}",
+            *(_shown(head.index[name][at]) for name in varying), f"{head.rows[at]:,}",
             *(number(head.params[name][at], 4) for name in names),
             number(head.objective[at], 4), str(head.status[at]),
         ))
@@ -53,7 +53,7 @@ def ranking_text(ranking: Ranking) -> str:
     ]
     for at in range(len(fits)):
         rows.append((
-            *(_short(str(fits.index[name][at])) for name in varying), f"{fits.rows[at]:,}",
+            *(_shown(fits.index[name][at]) for name in varying), f"{fits.rows[at]:,}",
             str(ranking.place[at]), number(ranking.score[at], 5), number(ranking.delta[at], 3),
             number(ranking.weight[at], 3), str(fits.status[at]),
         ))
@@ -90,5 +90,9 @@ def _verdict(fits: Fits) -> str:
     return f"status: {counts or 'no fits'}{hint}"
 
 
-def _short(text: str, most: int = 28) -> str:
+def _shown(value: Any, most: int = 28) -> str:
+    """A value of an index column: numbers rounded, long texts cut."""
+    if isinstance(value, (float, np.floating)):
+        return number(float(value))
+    text = str(value)
     return text if len(text) <= most else text[: most - 3] + "..."

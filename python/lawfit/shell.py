@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,15 +28,18 @@ from .output import (
 )
 from .report import summary
 from .result import Fit
+from .shell_many import fit_table, is_many
 
 __all__ = ["fit"]
 
 
 def fit(arguments: argparse.Namespace) -> int:
     """``lawfit fit``: fit each law, print the answers."""
-    if len(arguments.law) > 1 and (arguments.save or arguments.plot):
+    if len(arguments.law) > 1 and (arguments.save or arguments.plot) and not is_many(arguments):
         raise ValueError("--save and --plot take one law; give --law once")
     data = read_table(arguments.table)
+    if is_many(arguments):
+        return _fit_many(arguments, data)
     answers, texts, failed = [], [], False
     for formula in arguments.law:
         answer, text = _fit_one(arguments, formula, data)
@@ -46,6 +51,13 @@ def fit(arguments: argparse.Namespace) -> int:
     else:
         print("\n\n".join(texts))
     return FAILED if failed else OK
+
+
+def _fit_many(arguments: argparse.Namespace, data: Any) -> int:
+    laws = [_settled(as_law(formula), arguments) for formula in arguments.law]
+    columns = dict(_pair(item, "--column") for item in arguments.column)
+    with _lines_named(arguments, data):
+        return fit_table(arguments, laws, data, columns)
 
 
 def _fit_one(
@@ -74,15 +86,22 @@ def _fit_one(
 def _fit_rows(
     arguments: argparse.Namespace, law: Law, columns: dict[str, str], data: Any
 ) -> Fit:
-    try:
+    with _lines_named(arguments, data):
         return fit_law(
             law, data, arguments.y, columns=columns or None, weights=arguments.weights,
-            sigma=arguments.sigma, on=arguments.on, loss=as_loss(arguments.loss),
+            sigma=arguments.sigma, on=arguments.on[0], loss=as_loss(arguments.loss[0]),
             starts="auto" if arguments.starts is None else arguments.starts,
             where=arguments.where, threads=arguments.threads, seed=arguments.seed,
             progress=arguments.progress, nan=arguments.nan,
             max_seconds=arguments.max_seconds, precise=arguments.precise,
         )
+
+
+@contextmanager
+def _lines_named(arguments: argparse.Namespace, data: Any) -> Iterator[None]:
+    """Errors that name a row of a CSV file name its line, too."""
+    try:
+        yield
     except (ValueError, TypeError) as error:
         row = re.search(r"\brow (\d+)", str(error))
         if row is None or not isinstance(data, CsvTable) or int(row[1]) >= len(data.lines):
