@@ -111,7 +111,7 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
   outcomes_ = outcomes;
   queue_ = &queue;
   limits_ = limits;
-  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = broadcast_bits(0);
+  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = broadcast_bits(0);
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
   for (int lane = 0; lane < lanes; ++lane) refill(lane);
@@ -221,7 +221,7 @@ void Solver::judge() {
 
 void Solver::stop_far() {
   // A term that is numerically absent has no visible gradient but a large cosine: it may come back.
-  const L settled = (slow_ >= broadcast(kSlowSteps)) & (cosine() <= broadcast(kFarOrthogonal));
+  const L settled = (slow_ >= broadcast(kSlowSteps)) & ~converging_ & (cosine() <= broadcast(kFarOrthogonal));
   const L enough = busy_ & (settled | (damping_.lambda >= broadcast(1e8)) | (iterations_ >= broadcast(limits_.far_iterations)));
   const L stop = enough & ~done_ & (iterations_ >= broadcast(2.0));
   for (int lane = 0; lane < W; ++lane) if (stop[lane]) { done_[lane] = -1; verdict_[lane] = Status::converged; }

@@ -90,7 +90,10 @@ class Solver {
   void enter_newton(L good);
   V cosine() const;
   V rounding_noise() const;
+  V step_size() const;
+  void mark_settled();
   void mark_converged();
+  void harvest_lanes(L finished, L good);
   void relax_scale(L local);
   void trial_point();
   L project_linear(L candidates, V& value);
@@ -110,7 +113,7 @@ class Solver {
   Sums now_, next_;
   Damping damping_;
   V objective_, scale_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_;
   Status verdict_[W];
   int64_t job_[W];
   std::vector<int> linear_;         // parameters that variable projection may solve for, exactly

@@ -15,6 +15,7 @@ constexpr double kFinishFloor = 1e-6;        // damping of nonlinear parameters,
 constexpr double kLongestFarStep = 1.5;      // in e-folds, or in O(1) changes of an exponent
 constexpr double kSlowDecrease = 1e-2;       // relative decrease that counts as slow
 constexpr int kSlowSteps = 3;                // slow steps before the finish takes over
+constexpr double kFastRate = 0.2;            // each step this fraction of the last: no need of second derivatives
 constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns that is good enough to hand over
 
 // Convergence.

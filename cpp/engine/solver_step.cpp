@@ -126,6 +126,7 @@ void Solver::step() {
     }
     damping_.rejected(again & ~leave, stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish);
   }
+  if (stage_ == Stage::far && problem_.loss == Loss::squared) mark_settled();
   const L still = fresh_ | ~definite_ | ~busy_;
   if (stage_ == Stage::far) {
     V longest{};
@@ -160,19 +161,43 @@ V Solver::cosine() const {
   return largest;
 }
 
-// Convergence is judged on the predicted step, scaled by each parameter or by what it would take
-// to change the fitted values by a thousandth, never on the decrease of the objective.
-void Solver::mark_converged() {
+// The step, scaled by each parameter or by what it would take to change the fitted values by a
+// thousandth. Convergence is judged on it, never on the decrease of the objective.
+V Solver::step_size() const {
   const V zero = broadcast(0.0);
-  last_size_ = size_;
   V size{};
   for (int i = 0; i < p_; ++i) {
-    const V diagonal = now_.majorised[i * (i + 1) / 2 + i];
+    const V diagonal = now_.majorised[i * (i + 1) / 2 + i], step = vabs(step_[i] * metric_[i]);
     const V reach = broadcast(1e-3) * vsqrt(now_.energy[0] / vmax(diagonal, broadcast(1e-300)));
-    const V scaled = vabs(step_[i]) / vmax(vmax(vabs(theta_[i]), reach), broadcast(1e-300));
-    size = vmax(size, select(step_[i] == zero, zero, scaled));
+    const V scaled = step / vmax(vmax(vabs(theta_[i]), reach), broadcast(1e-300));
+    size = vmax(size, select(step == zero, zero, scaled));
   }
-  size_ = size * (broadcast(1.0) + damping_.lambda);
+  return size;
+}
+
+// Least squares with small residuals are at their optimum after a few Gauss-Newton steps, each a
+// fraction of the last: such lanes need no second derivatives and no finish.
+void Solver::mark_settled() {
+  last_size_ = size_;
+  size_ = step_size();
+  const V aligned = cosine();
+  const L fast = size_ <= broadcast(kFastRate) * last_size_;
+  converging_ = fast;
+  const L near = busy_ & ~fresh_ & definite_ & fast & (size_ <= broadcast(limits_.tolerance)) & (aligned <= broadcast(kOrthogonal));
+  if (!any(near)) return;
+  // Damping may have kept a weak direction from moving: the undamped step must be as small.
+  const V damping = damping_.lambda;
+  damping_.lambda = select(near, V{}, damping);
+  definite_ = solve_bounded();
+  const L settled = near & definite_ & (step_size() <= broadcast(limits_.tolerance));
+  damping_.lambda = damping;
+  for (int i = 0; i < p_; ++i) theta_[i] = select(settled, vmin(vmax(theta_[i] + step_[i] * metric_[i], lower_[i]), upper_[i]), theta_[i]);
+  harvest_lanes(settled, settled);
+}
+
+void Solver::mark_converged() {
+  last_size_ = size_;
+  size_ = step_size() * (broadcast(1.0) + damping_.lambda);
   const L settled = busy_ & ~fresh_ & definite_;
   const L at_target = scale_ <= target_scale_;
   // A smoothed kink is worth its width per row; other losses are judged by their own value.
@@ -194,15 +219,19 @@ void Solver::mark_converged() {
     const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
     theta_[i] = select(small, to, theta_[i]);
   }
+  harvest_lanes(finished, small | ((size_ <= broadcast(kStalledSize)) & (aligned <= broadcast(kOrthogonal))));
+}
+
+// Lanes that have come to an end; `good`: at an optimum.
+void Solver::harvest_lanes(L finished, L good) {
   const Certificate certificate = certify();
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < lanes; ++lane)
     if (finished[lane]) {
-      const bool good = small[lane] || (size_[lane] <= kStalledSize && aligned[lane] <= kOrthogonal);
-      harvest(lane, final_status(lane, good), true, certificate);
+      harvest(lane, final_status(lane, good[lane]), true, certificate);
       if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
     }
-  for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, zero, step_[i]);
+  for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, V{}, step_[i]);
 }
 
 // The rows inside the old scale are taken along: until they have been, they count as inside.
