@@ -6,9 +6,10 @@ namespace lawfit {
 
 struct JacobianColumn { const double* base; int stride; };   // stride W, or 0 for a uniform column
 
-// packed lower triangle += sum_k weight[k] * J_i[k] * J_j[k]
-void add_gram(int parameters, const JacobianColumn* columns, const double* weight, int count, V* packed);
-// gradient += sum_k slope[k] * J_i[k]
-void add_gradient(int parameters, const JacobianColumn* columns, const double* slope, int count, V* gradient);
+// packed lower triangle (+)= sum_k weight[k] * J_i[k] * J_j[k]; the `first` block starts from zero.
+void add_gram(int parameters, const JacobianColumn* columns, const double* weight, int count, bool first, V* packed);
+// The same, and gradient (+)= sum_k slope[k] * J_i[k].
+void add_normal(int parameters, const JacobianColumn* columns, const double* slope, const double* weight, int count, bool first,
+                V* gradient, V* packed);
 
 }  // namespace lawfit

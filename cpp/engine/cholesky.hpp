@@ -10,16 +10,20 @@ LAWFIT_INLINE L cholesky_factor(int p, V* a) {
   const V one = broadcast(1.0), tiny = broadcast(1e-15);
   L definite = broadcast_bits(-1);
   auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
+#pragma GCC unroll 8
   for (int j = 0; j < p; ++j) {
     V pivot = a[at(j, j)];
     const V limit = vabs(pivot) * tiny;
+#pragma GCC unroll 8
     for (int m = 0; m < j; ++m) pivot = fnma(a[at(j, m)], a[at(j, m)], pivot);
     const L good = pivot > limit;
     definite &= good;
     const V inverse = one / vsqrt(select(good, pivot, one));
     a[at(j, j)] = inverse;   // the reciprocal is what every use needs
+#pragma GCC unroll 8
     for (int i = j + 1; i < p; ++i) {
       V sum = a[at(i, j)];
+#pragma GCC unroll 8
       for (int m = 0; m < j; ++m) sum = fnma(a[at(i, m)], a[at(j, m)], sum);
       a[at(i, j)] = sum * inverse;
     }
@@ -32,13 +36,17 @@ template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
   const int p = kFixed ? kFixed : p_runtime;
   auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
   const L definite = cholesky_factor(p, a);
+#pragma GCC unroll 8
   for (int i = 0; i < p; ++i) {
     V sum = x[i];
+#pragma GCC unroll 8
     for (int m = 0; m < i; ++m) sum = fnma(a[at(i, m)], x[m], sum);
     x[i] = sum * a[at(i, i)];
   }
+#pragma GCC unroll 8
   for (int i = p - 1; i >= 0; --i) {
     V sum = x[i];
+#pragma GCC unroll 8
     for (int m = i + 1; m < p; ++m) sum = fnma(a[at(m, i)], x[m], sum);
     x[i] = sum * a[at(i, i)];
   }

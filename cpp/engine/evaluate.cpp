@@ -150,15 +150,11 @@ void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64
     }
   }
   held = {&table, table.version, begin, count, weight};
+  used_rows_ = 0;
+  for (const Held& h : held_) used_rows_ = std::max(used_rows_, h.count);
+  if (layout_ == Layout::points) used_rows_ = (count + W - 1) / W;
   for (size_t k = 0; k < program_.kept.size(); ++k)
     if (program_.centre_of[k] >= 0) means[program_.centre_of[k]] = means_[k * W + lane];
-}
-
-int64_t Evaluator::used_rows() const {
-  if (layout_ == Layout::points) return (held_[0].count + W - 1) / W;
-  int64_t most = 0;
-  for (const Held& h : held_) most = std::max(most, h.count);
-  return most;
 }
 
 double Evaluator::weight_total(int lane) const {
@@ -186,10 +182,9 @@ void Evaluator::accumulate(Tier tier, int64_t first, int count, const Sums& sums
     const Column& c = jacobian_[i];
     columns[i] = {c.base + (c.moves ? first * W : 0), c.stride};
   }
-  add_gradient(p, columns, slope_, count, sums.gradient);
-  add_gram(p, columns, majoriser_, count, sums.majorised);
+  add_normal(p, columns, slope_, majoriser_, count, first == 0, sums.gradient, sums.majorised);
   if (tier != Tier::hessian) return;
-  add_gram(p, columns, curvature_, count, sums.second);
+  add_gram(p, columns, curvature_, count, first == 0, sums.second);
   for (size_t h = 0; h < hessian_.size(); ++h) {
     const Column& c = hessian_[h];
     const double* entry = c.base + (c.moves ? first * W : 0);
@@ -219,9 +214,8 @@ ObjectiveBlock Evaluator::objective_block(int64_t first, const LossShape& shape)
 
 void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums) {
   run_once(tier, parameters);
-  for (int i = 0; i < sums.vectors; ++i) sums.value[i] = V{};
   ObjectiveSums objective{};
-  const int64_t rows = used_rows();
+  const int64_t rows = used_rows_;
   for (int64_t first = 0; first < rows; first += block_) {
     const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));
     run_points(tier, first, count);
@@ -237,7 +231,7 @@ void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape,
 void Evaluator::rows(const V* parameters, const LossShape& shape, const Rows& out) {
   run_once(Tier::jacobian, parameters);
   const int p = program_.parameters;
-  const int64_t rows = used_rows(), points = held_[0].count;
+  const int64_t rows = used_rows_, points = held_[0].count;
   ObjectiveSums unused{};
   for (int64_t first = 0; first < rows; first += block_) {
     const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));

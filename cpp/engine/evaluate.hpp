@@ -71,14 +71,13 @@ class Evaluator {
   void accumulate(Tier tier, int64_t first, int count, const Sums& sums);
   void across_lanes(const Sums& sums) const;
   void fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding);
-  int64_t used_rows() const;
   void run_once(Tier tier, const V* parameters);
   ObjectiveBlock objective_block(int64_t first, const LossShape& shape) const;
 
   const Program& program_;
   Space space_;
   Layout layout_;
-  int64_t tile_rows_;
+  int64_t tile_rows_, used_rows_ = 0;   // used: those of the longest lane
   int block_;                       // points per block
   ObjectiveKernel plain_, curved_;
   Arena arena_;

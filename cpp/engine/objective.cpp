@@ -6,15 +6,31 @@ namespace lawfit {
 
 namespace {
 
-template <Space S_, Loss L_, bool kCurvature>
-void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
+// kPlain: all weights and sigmas are one.
+template <Space S_, Loss L_, bool kCurvature, bool kPlain>
+void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   const ObjectiveBlock in = arguments;   // a copy the stores below cannot alias
   const V zero = broadcast(0.0);
   V value = sums.value, energy = sums.energy, sensitivity = sums.sensitivity;
   for (int k = 0; k < count; ++k) {
     V m = load(in.model + k * in.model_stride);
-    V weight = load(in.weight + k * in.weight_stride), inverse_sigma = load(in.inverse_sigma + k * in.sigma_stride);
     SpaceTerms space = space_terms<S_>(m);
+    if constexpr (kPlain) {
+      const LossTerms loss = loss_terms<L_>(load(in.target + k * W) - space.t, in.shape);
+      const V majoriser = loss.omega * space.dt * space.dt, slope = -loss.psi * space.dt;
+      value += loss.value;
+      energy += majoriser * m * m;
+      sensitivity += vabs(slope * m);
+      store(in.slope + k * W, slope);
+      store(in.majoriser + k * W, majoriser);
+      if constexpr (kCurvature) {
+        V curvature = loss.dpsi * space.dt * space.dt;
+        if constexpr (S_ == Space::log || S_ == Space::logit) curvature = curvature - loss.psi * space.d2t;
+        store(in.curvature + k * W, curvature);
+      }
+      continue;
+    }
+    V weight = load(in.weight + k * in.weight_stride), inverse_sigma = load(in.inverse_sigma + k * in.sigma_stride);
     V r = (load(in.target + k * W) - space.t) * inverse_sigma;
     LossTerms loss = loss_terms<L_>(r, in.shape);
     // Rows of weight zero are padding or not drawn: they must not count even when m is not finite.
@@ -36,6 +52,11 @@ void block(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   sums.value = value;
   sums.energy = energy;
   sums.sensitivity = sensitivity;
+}
+
+template <Space S_, Loss L_, bool kCurvature>
+void block(const ObjectiveBlock& in, int count, ObjectiveSums& sums) {
+  (in.weight_stride || in.sigma_stride ? rows<S_, L_, kCurvature, false> : rows<S_, L_, kCurvature, true>)(in, count, sums);
 }
 
 template <Space S_, Loss L_> ObjectiveKernel pick(bool with_curvature) {

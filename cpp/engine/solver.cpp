@@ -1,4 +1,4 @@
-#include "solver.hpp"
+#include "lane_solver.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,15 +13,15 @@ namespace {
 V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
 }  // namespace
 
-Solver::Solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
-    : problem_(problem), p_(problem.parameters()), entries_(p_ * (p_ + 1) / 2), stage_(stage),
+template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
+    : ParameterCount<kP>(problem.parameters()), problem_(problem), stage_(stage),
       evaluator_(*problem.program, problem.space, problem.loss, capacity, weighted, with_sigma, layout),
-      layout_(layout), arena_(10 * p_ + 2 * entries_ + 2 * sum_vectors(p_)),
+      layout_(layout), arena_(10 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
   for (V** v : {&theta_, &trial_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
-  matrix_ = arena_.take_vectors(entries_);
-  factor_ = arena_.take_vectors(entries_);
+  matrix_ = arena_.take_vectors(entries());
+  factor_ = arena_.take_vectors(entries());
   for (Sums* s : {&now_, &next_}) *s = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, stage == Stage::finish);
   const bool separable = problem.loss == Loss::squared && (problem.space == Space::linear || problem.space == Space::relative);
   for (int i = 0; i < p_ && separable; ++i) if (problem.linear[i]) linear_.push_back(i);
@@ -32,7 +32,7 @@ Solver::Solver(const Problem& problem, Stage stage, int64_t capacity, bool weigh
   }
 }
 
-void Solver::refill(int lane) {
+template <int kP> void LaneSolver<kP>::refill(int lane) {
   const int64_t k = queue_->take();
   job_[lane] = k;
   const bool busy = k >= 0;
@@ -75,16 +75,31 @@ void Solver::refill(int lane) {
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) weights_[l] = total;
 }
 
-// What says that a lane is at an optimum, and that its parameters are determined there.
-Solver::Certificate Solver::certify() {
+// What says that a lane is at an optimum, and that its parameters are determined there. A parameter
+// that the fitted values do not feel at all is idle.
+template <int kP> auto LaneSolver<kP>::certify() -> Certificate {
   V* root = rhs_;
   for (int i = 0; i < p_; ++i) root[i] = broadcast(1.0) / vsqrt(now_.majorised[i * (i + 1) / 2 + i]);
   for (int i = 0, e = 0; i < p_; ++i)
     for (int j = 0; j <= i; ++j, ++e) factor_[e] = i == j ? broadcast(1.0) : now_.majorised[e] * root[i] * root[j];
-  return {cosine(), inverse_trace(p_, factor_, rhs_)};
+  Certificate c{cosine(), inverse_trace(p_, factor_, rhs_), broadcast_bits(0), broadcast_bits(0)};
+  const V zero = broadcast(0.0), felt = broadcast(kNoInfluence) * vsqrt(now_.energy[0]);
+  for (int i = 0; i < p_; ++i) {
+    const L inside = (theta_[i] > lower_[i]) & (theta_[i] < upper_[i]);
+    const V influence = vsqrt(now_.majorised[i * (i + 1) / 2 + i]) * vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
+    c.idle |= inside & (theta_[i] != zero) & ~(influence > felt);
+    c.at_bound |= ~inside;
+  }
+  return c;
 }
 
-void Solver::harvest(int lane, Status status, bool settled, const Certificate& certificate) {
+template <int kP> Status LaneSolver<kP>::final_status(int lane, bool good, const Certificate& certificate) const {
+  if (!good) return Status::stalled;
+  if (certificate.idle[lane]) return Status::not_identified;
+  return certificate.at_bound[lane] ? Status::converged_at_bound : Status::converged;
+}
+
+template <int kP> void LaneSolver<kP>::harvest(int lane, Status status, bool settled, const Certificate& certificate) {
   Outcome& out = outcomes_[job_[lane]];
   for (int i = 0; i < p_; ++i) {
     const double value = theta_[i][lane];
@@ -105,7 +120,7 @@ void Solver::harvest(int lane, Status status, bool settled, const Certificate& c
   refill(lane);
 }
 
-void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits) {
+template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits) {
   table_ = &table;
   jobs_ = jobs;
   outcomes_ = outcomes;
@@ -131,20 +146,7 @@ void Solver::run(const TableData& table, const Job* jobs, Outcome* outcomes, Job
   }
 }
 
-Status Solver::final_status(int lane, bool good) const {
-  if (!good) return Status::stalled;
-  for (int i = 0; i < p_; ++i) {
-    // The fitted values do not feel this parameter at all.
-    const double reach = std::sqrt(now_.majorised[i * (i + 1) / 2 + i][lane]) * std::max(std::fabs(theta_[i][lane]), problem_.typical[i]);
-    const bool inside = theta_[i][lane] > problem_.lower[i] && theta_[i][lane] < problem_.upper[i];
-    if (inside && theta_[i][lane] != 0 && !(reach > kNoInfluence * std::sqrt(now_.energy[0][lane]))) return Status::not_identified;
-  }
-  for (int i = 0; i < p_; ++i)
-    if (theta_[i][lane] <= problem_.lower[i] || theta_[i][lane] >= problem_.upper[i]) return Status::converged_at_bound;
-  return Status::converged;
-}
-
-void Solver::trial_point() {
+template <int kP> void LaneSolver<kP>::trial_point() {
   for (int i = 0; i < p_; ++i) {
     const V moved = stage_ == Stage::far && problem_.log_metric[i] ? theta_[i] * v_exp(step_[i]) : theta_[i] + step_[i];
     trial_[i] = vmin(vmax(moved, lower_[i]), upper_[i]);
@@ -155,7 +157,7 @@ void Solver::trial_point() {
 // Variable projection where it is exact: a trial whose nonlinear part went somewhere good may be
 // spoilt by its linear part, which one linear solve puts right. Returns the lanes it rescued, with
 // the projected parameters in trial_ and their exact objective in `value`.
-L Solver::project_linear(L candidates, V& value) {
+template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
   const int n = static_cast<int>(linear_.size());
   for (int i = 0, e = 0; i < n; ++i) {
     rhs_[i] = -next_.gradient[linear_[i]];
@@ -175,7 +177,7 @@ L Solver::project_linear(L candidates, V& value) {
   return inside;
 }
 
-void Solver::judge() {
+template <int kP> void LaneSolver<kP>::judge() {
   V value = next_.value[0];
   const L finite = (value - value) == broadcast(0.0);
   L projected = broadcast_bits(0);
@@ -219,30 +221,56 @@ void Solver::judge() {
     for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }
 }
 
-void Solver::stop_far() {
+template <int kP> void LaneSolver<kP>::stop_far() {
   // A term that is numerically absent has no visible gradient but a large cosine: it may come back.
-  const L settled = (slow_ >= broadcast(kSlowSteps)) & ~converging_ & (cosine() <= broadcast(kFarOrthogonal));
+  L settled = busy_ & (slow_ >= broadcast(kSlowSteps)) & ~converging_;
+  if (any(settled)) settled &= cosine() <= broadcast(kFarOrthogonal);
   const L enough = busy_ & (settled | (damping_.lambda >= broadcast(1e8)) | (iterations_ >= broadcast(limits_.far_iterations)));
   const L stop = enough & ~done_ & (iterations_ >= broadcast(2.0));
   for (int lane = 0; lane < W; ++lane) if (stop[lane]) { done_[lane] = -1; verdict_[lane] = Status::converged; }
 }
 
-void Solver::stop_limits() {
+template <int kP> void LaneSolver<kP>::stop_limits() {
   Status reason = Status::iteration_limit;
   L stop = broadcast_bits(0);
   if (stage_ == Stage::finish) {
     stop = busy_ & ~done_ & (iterations_ >= broadcast(limits_.finish_iterations));
     const L stuck = busy_ & ~done_ & (damping_.lambda >= broadcast(1e12));
-    for (int lane = 0; lane < W; ++lane) if (stuck[lane]) {
-      const bool good = size_[lane] <= kStalledSize && cosine()[lane] <= kOrthogonal;
-      done_[lane] = -1;
-      verdict_[lane] = final_status(lane, good);
+    if (any(stuck)) {
+      const Certificate certificate = certify();
+      const L good = (size_ <= broadcast(kStalledSize)) & (certificate.gradient <= broadcast(kOrthogonal));
+      for (int lane = 0; lane < W; ++lane) if (stuck[lane]) {
+        done_[lane] = -1;
+        verdict_[lane] = final_status(lane, good[lane], certificate);
+      }
     }
   }
   if (limits_.cancelled && limits_.cancelled->load(std::memory_order_relaxed)) { stop = busy_; reason = Status::cancelled; }
   else if (limits_.deadline > 0 && now_seconds() > limits_.deadline) { stop = busy_; reason = Status::time_limit; }
   if (reason != Status::iteration_limit) queue_->next.store(queue_->end);
   for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) { done_[lane] = -1; verdict_[lane] = reason; }
+}
+
+template class LaneSolver<0>;
+template class LaneSolver<1>;
+template class LaneSolver<2>;
+template class LaneSolver<3>;
+template class LaneSolver<4>;
+template class LaneSolver<5>;
+
+namespace {
+template <int kP> std::unique_ptr<Solver> made(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout) {
+  if constexpr (kP <= kMostFixed) {
+    if (problem.parameters() != kP) return made<kP + 1>(problem, stage, capacity, weighted, with_sigma, layout);
+    return std::make_unique<LaneSolver<kP>>(problem, stage, capacity, weighted, with_sigma, layout);
+  } else {
+    return std::make_unique<LaneSolver<0>>(problem, stage, capacity, weighted, with_sigma, layout);
+  }
+}
+}  // namespace
+
+std::unique_ptr<Solver> make_solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout) {
+  return made<1>(problem, stage, capacity, weighted, with_sigma, layout);
 }
 
 }  // namespace lawfit

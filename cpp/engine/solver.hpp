@@ -71,60 +71,11 @@ enum class Stage { far, finish };
 
 class Solver {
  public:
-  Solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
+  virtual ~Solver() = default;
   // Never throws and never allocates.
-  void run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits);
-
- private:
-  void refill(int lane);
-  struct Certificate { V gradient, inverse_trace; };
-  Certificate certify();
-  void harvest(int lane, Status status, bool settled, const Certificate& certificate);
-  void step();
-  V unit(int parameter) const;
-  void far_system();
-  void finish_system();
-  L solve_bounded();
-  void predict();
-  void leave_newton(L lanes);
-  void enter_newton(L good);
-  V cosine() const;
-  V rounding_noise() const;
-  V step_size() const;
-  void mark_settled();
-  void mark_converged();
-  void harvest_lanes(L finished, L good);
-  void relax_scale(L local);
-  void trial_point();
-  L project_linear(L candidates, V& value);
-  void judge();
-  void stop_far();
-  void stop_limits();
-  Status final_status(int lane, bool good) const;
-
-  const Problem& problem_;
-  const int p_, entries_;
-  const Stage stage_;
-  Evaluator evaluator_;
-  const Layout layout_;
-  Arena arena_;
-  V *theta_, *trial_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
-  L* fixed_;
-  Sums now_, next_;
-  Damping damping_;
-  V objective_, scale_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_;
-  Status verdict_[W];
-  int64_t job_[W];
-  std::vector<int> linear_;         // parameters that variable projection may solve for, exactly
-  std::vector<double> means_, scratch_;
-
-  // The run in progress.
-  const TableData* table_ = nullptr;
-  const Job* jobs_ = nullptr;
-  Outcome* outcomes_ = nullptr;
-  JobQueue* queue_ = nullptr;
-  Limits limits_;
+  virtual void run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits) = 0;
 };
+// The one for the problem's number of parameters.
+std::unique_ptr<Solver> make_solver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
 
 }  // namespace lawfit

@@ -1,17 +1,17 @@
 // How a lane gets from its current point to the next step, and when it need not go on.
 #include "cholesky.hpp"
-#include "solver.hpp"
+#include "lane_solver.hpp"
 #include "solver_constants.hpp"
 
 namespace lawfit {
 
 // The size of an O(1) change of a parameter that is not in log metric.
-V Solver::unit(int i) const {
+template <int kP> V LaneSolver<kP>::unit(int i) const {
   return problem_.typical[i] > 0 ? broadcast(problem_.typical[i]) : vmax(vabs(theta_[i]), broadcast(1e-300));
 }
 
 // Gauss-Newton matrix in the far metric; identity damping scaled by the objective's own energy.
-void Solver::far_system() {
+template <int kP> void LaneSolver<kP>::far_system() {
   const V one = broadcast(1.0);
   for (int i = 0; i < p_; ++i) {
     metric_[i] = problem_.log_metric[i] ? theta_[i] : one;
@@ -26,7 +26,7 @@ void Solver::far_system() {
 }
 
 // Newton's matrix where it may be trusted, else the majoriser's, both damped by its diagonal.
-void Solver::finish_system() {
+template <int kP> void LaneSolver<kP>::finish_system() {
   for (int i = 0; i < p_; ++i) {
     metric_[i] = broadcast(1.0);
     const V curvature = now_.majorised[i * (i + 1) / 2 + i];
@@ -37,39 +37,54 @@ void Solver::finish_system() {
     const V size = problem_.typical[i] > 0 ? unit(i) : vmax(unit(i), reach);   // a value of zero has no size
     damp_[i] += broadcast(kFinishFloor) * now_.energy[0] / (size * size);
   }
-  for (int e = 0; e < entries_; ++e) matrix_[e] = select(newton_, now_.second[e], now_.majorised[e]);
+  for (int e = 0; e < entries(); ++e) matrix_[e] = select(newton_, now_.second[e], now_.majorised[e]);
+}
+
+// The damped step of all parameters.
+template <int kP> L LaneSolver<kP>::solve_free() {
+#pragma GCC unroll 8
+  for (int i = 0, e = 0; i < p_; ++i) {
+    step_[i] = -now_.gradient[i] * metric_[i];
+#pragma GCC unroll 8
+    for (int j = 0; j < i; ++j, ++e) factor_[e] = matrix_[e];
+    factor_[e] = fma(damping_.lambda, damp_[i], matrix_[e]);
+    ++e;
+  }
+  return cholesky_solve_fixed<kP>(p_, factor_, step_);
+}
+
+// The damped step of those not held, given what the held ones do.
+template <int kP> L LaneSolver<kP>::solve_held() {
+  const V zero = broadcast(0.0), one = broadcast(1.0);
+  for (int i = 0, e = 0; i < p_; ++i) {
+    V right = -now_.gradient[i] * metric_[i];
+    for (int j = 0; j < p_; ++j)
+      if (j != i) right = fnma(matrix_[j < i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i], fixed_step_[j], right);
+    step_[i] = select(fixed_[i], fixed_step_[i], right);
+    for (int j = 0; j < i; ++j, ++e) factor_[e] = select(fixed_[i] | fixed_[j], zero, matrix_[e]);
+    factor_[e] = select(fixed_[i], one, fma(damping_.lambda, damp_[i], matrix_[e]));
+    ++e;
+  }
+  return cholesky_solve_fixed<kP>(p_, factor_, step_);
 }
 
 // Solves for the damped step with parameters held at bounds they press against, then holds any
 // that the step would carry across a bound and solves again for the rest.
-L Solver::solve_bounded() {
-  const V zero = broadcast(0.0), one = broadcast(1.0);
+template <int kP> L LaneSolver<kP>::solve_bounded() {
+  const V zero = broadcast(0.0);
+  L held = broadcast_bits(0);
+#pragma GCC unroll 8
   for (int i = 0; i < p_; ++i) {
+    const V g = now_.gradient[i];
     // A parameter without any influence stays where it is.
-    const L idle = (now_.majorised[i * (i + 1) / 2 + i] == zero) & (now_.gradient[i] == zero);
-    fixed_[i] = idle | ((theta_[i] <= lower_[i]) & (now_.gradient[i] > zero)) | ((theta_[i] >= upper_[i]) & (now_.gradient[i] < zero));
+    const L idle = (now_.majorised[i * (i + 1) / 2 + i] == zero) & (g == zero);
+    fixed_[i] = idle | ((theta_[i] <= lower_[i]) & (g > zero)) | ((theta_[i] >= upper_[i]) & (g < zero));
     fixed_step_[i] = zero;
+    held |= fixed_[i];
   }
-  L definite = broadcast_bits(0);
-  for (int round = 0; round <= p_; ++round) {
-    for (int i = 0, e = 0; i < p_; ++i) {
-      V right = -now_.gradient[i] * metric_[i];
-      for (int j = 0; j < p_; ++j) {
-        const int at = j <= i ? i * (i + 1) / 2 + j : j * (j + 1) / 2 + i;
-        if (j == i) continue;
-        right = fnma(matrix_[at], fixed_step_[j], right);
-      }
-      rhs_[i] = select(fixed_[i], fixed_step_[i], right);
-      for (int j = 0; j <= i; ++j, ++e) {
-        V entry = matrix_[e];
-        if (j == i) entry = select(fixed_[i], one, fma(damping_.lambda, damp_[i], entry));
-        else entry = select(fixed_[i] | fixed_[j], zero, entry);
-        factor_[e] = entry;
-      }
-    }
-    for (int i = 0; i < p_; ++i) step_[i] = rhs_[i];
-    definite = cholesky_solve(p_, factor_, step_);
-    if (stage_ == Stage::far) break;
+  L definite = any(held) ? solve_held() : solve_free();
+  if (stage_ == Stage::far) return definite;
+  for (int round = 0; round < p_; ++round) {
     L crossed = broadcast_bits(0);
     for (int i = 0; i < p_; ++i) {
       const V to = theta_[i] + step_[i];
@@ -79,12 +94,13 @@ L Solver::solve_bounded() {
       crossed |= low | high;
     }
     if (!any(crossed)) break;
+    definite = solve_held();
   }
   return definite;
 }
 
 // Newton's steps failed here: reweighted Gauss-Newton takes over, for longer after every failure.
-void Solver::leave_newton(L lanes) {
+template <int kP> void LaneSolver<kP>::leave_newton(L lanes) {
   newton_ &= ~lanes;
   patience_ = select(lanes, vmin(patience_ * broadcast(2.0), broadcast(32.0)), patience_);
   gauss_steps_ = select(lanes, broadcast(0.0), gauss_steps_);
@@ -92,7 +108,7 @@ void Solver::leave_newton(L lanes) {
 }
 
 // Reweighted steps that go well hand over to Newton once they have earned it.
-void Solver::enter_newton(L good) {
+template <int kP> void LaneSolver<kP>::enter_newton(L good) {
   gauss_steps_ = select(good & ~newton_, gauss_steps_ + broadcast(1.0), gauss_steps_);
   const L ready = good & ~newton_ & (gauss_steps_ >= patience_);
   if (!any(ready)) return;
@@ -100,7 +116,7 @@ void Solver::enter_newton(L good) {
   damping_.reset(ready, kFirstDampingFinish);
 }
 
-void Solver::predict() {
+template <int kP> void LaneSolver<kP>::predict() {
   V linear{}, quadratic{};
   for (int i = 0; i < p_; ++i) {
     linear = fma(now_.gradient[i] * metric_[i], step_[i], linear);
@@ -111,7 +127,7 @@ void Solver::predict() {
   predicted_ = -fma(broadcast(0.5), quadratic, linear);
 }
 
-void Solver::step() {
+template <int kP> void LaneSolver<kP>::step() {
   const V zero = broadcast(0.0);
   if (stage_ == Stage::far) far_system(); else finish_system();
   // An indefinite matrix only costs a factorisation, not an evaluation: leave Newton, or damp.
@@ -143,12 +159,12 @@ void Solver::step() {
 }
 
 // Differences of the objective below this are rounding.
-V Solver::rounding_noise() const {
+template <int kP> V LaneSolver<kP>::rounding_noise() const {
   return broadcast(4 * kRounding) * (objective_ + *now_.sensitivity);
 }
 
 // Largest cosine between the residuals and a Jacobian column: a gradient free of every scale.
-V Solver::cosine() const {
+template <int kP> V LaneSolver<kP>::cosine() const {
   const V zero = broadcast(0.0);
   V largest{};
   const V size = fma(broadcast(kPerfect * kPerfect), now_.energy[0], broadcast(2.0) * objective_);
@@ -163,7 +179,7 @@ V Solver::cosine() const {
 
 // The step, scaled by each parameter or by what it would take to change the fitted values by a
 // thousandth. Convergence is judged on it, never on the decrease of the objective.
-V Solver::step_size() const {
+template <int kP> V LaneSolver<kP>::step_size() const {
   const V zero = broadcast(0.0);
   V size{};
   for (int i = 0; i < p_; ++i) {
@@ -177,13 +193,12 @@ V Solver::step_size() const {
 
 // Least squares with small residuals are at their optimum after a few Gauss-Newton steps, each a
 // fraction of the last: such lanes need no second derivatives and no finish.
-void Solver::mark_settled() {
+template <int kP> void LaneSolver<kP>::mark_settled() {
   last_size_ = size_;
   size_ = step_size();
-  const V aligned = cosine();
-  const L fast = size_ <= broadcast(kFastRate) * last_size_;
-  converging_ = fast;
-  const L near = busy_ & ~fresh_ & definite_ & fast & (size_ <= broadcast(limits_.tolerance)) & (aligned <= broadcast(kOrthogonal));
+  converging_ = size_ <= broadcast(kFastRate) * last_size_;
+  L near = busy_ & ~fresh_ & definite_ & converging_ & (size_ <= broadcast(limits_.tolerance));
+  if (any(near)) near &= cosine() <= broadcast(kOrthogonal);
   if (!any(near)) return;
   // Damping may have kept a weak direction from moving: the undamped step must be as small.
   const V damping = damping_.lambda;
@@ -195,7 +210,7 @@ void Solver::mark_settled() {
   harvest_lanes(settled, settled);
 }
 
-void Solver::mark_converged() {
+template <int kP> void LaneSolver<kP>::mark_converged() {
   last_size_ = size_;
   size_ = step_size() * (broadcast(1.0) + damping_.lambda);
   const L settled = busy_ & ~fresh_ & definite_;
@@ -223,19 +238,19 @@ void Solver::mark_converged() {
 }
 
 // Lanes that have come to an end; `good`: at an optimum.
-void Solver::harvest_lanes(L finished, L good) {
+template <int kP> void LaneSolver<kP>::harvest_lanes(L finished, L good) {
   const Certificate certificate = certify();
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < lanes; ++lane)
     if (finished[lane]) {
-      harvest(lane, final_status(lane, good[lane]), true, certificate);
+      harvest(lane, final_status(lane, good[lane], certificate), true, certificate);
       if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
     }
   for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, V{}, step_[i]);
 }
 
 // The rows inside the old scale are taken along: until they have been, they count as inside.
-void Solver::relax_scale(L local) {
+template <int kP> void LaneSolver<kP>::relax_scale(L local) {
   reach_ = select(local, scale_, reach_);
   scale_ = select(local, vmax(scale_ * broadcast(kScaleFactor), target_scale_), scale_);
   at_scale_ = select(local, broadcast(0.0), at_scale_);
@@ -243,5 +258,12 @@ void Solver::relax_scale(L local) {
   damping_.reset(local, kFirstDampingFinish);
   for (int i = 0; i < p_; ++i) step_[i] = select(local, broadcast(0.0), step_[i]);
 }
+
+template class LaneSolver<0>;
+template class LaneSolver<1>;
+template class LaneSolver<2>;
+template class LaneSolver<3>;
+template class LaneSolver<4>;
+template class LaneSolver<5>;
 
 }  // namespace lawfit

@@ -61,7 +61,7 @@ void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Ou
     const int workers = small ? 1 : static_cast<int>(std::clamp<int64_t>(useful, 1, options.threads));
     std::vector<std::unique_ptr<Solver>> solvers;
     for (int w = 0; w < workers; ++w)
-      solvers.push_back(std::make_unique<Solver>(*run.problem, run.stage, capacity, weighted, !run.table->inverse_sigma.empty(), layout));
+      solvers.push_back(make_solver(*run.problem, run.stage, capacity, weighted, !run.table->inverse_sigma.empty(), layout));
     Limits limits = options.limits;
     limits.cancelled = &cancelled;
     run_workers(workers, small, [&](int w) { solvers[w]->run(*run.table, jobs.data(), outcomes.data(), queue, limits); },

@@ -89,7 +89,7 @@ long heap_calls_of_a_run(Stage stage, Space space, Loss loss, double scale, int6
     outcomes.push_back(
         {&values[k * 5], &active[k * 5], infinity, infinity, 0, 0, Status::cancelled, false});
   }
-  Solver solver(problem, stage, rows, true, true, layout_for(rows));
+  const auto solver = make_solver(problem, stage, rows, true, true, layout_for(rows));
   std::vector<int64_t> order(count);
   std::iota(order.begin(), order.end(), 0);
   JobQueue queue;
@@ -98,7 +98,7 @@ long heap_calls_of_a_run(Stage stage, Space space, Loss loss, double scale, int6
   Limits limits;
   limits.precise = precise;
   const long before = heap_calls;
-  solver.run(prepared, jobs.data(), outcomes.data(), queue, limits);
+  solver->run(prepared, jobs.data(), outcomes.data(), queue, limits);
   const long during = heap_calls - before;
   int64_t iterations = 0;
   for (const Outcome& outcome : outcomes) {

@@ -138,8 +138,8 @@ TEST(a_lane_alone_gives_the_bits_of_a_full_batch) {
         queue.order = order.data();
         queue.end = count;
         Limits limits;
-        Solver(problem, stage, 64, true, !rows.inverse_sigma.empty(), Layout::problems)
-            .run(rows, first, outcomes.data(), queue, limits);
+        make_solver(problem, stage, 64, true, !rows.inverse_sigma.empty(), Layout::problems)
+            ->run(rows, first, outcomes.data(), queue, limits);
       };
       std::vector<double> all, one;
       std::vector<Outcome> batch, alone;

@@ -1,0 +1,79 @@
+// The solver's lanes. The number of parameters is a constant of the type up to kMostFixed, so that
+// loops over parameters unroll; kP = 0 takes any number.
+#pragma once
+#include "solver.hpp"
+
+namespace lawfit {
+
+constexpr int kMostFixed = 5;
+
+template <int kP> struct ParameterCount {
+  static constexpr int p_ = kP;
+  explicit ParameterCount(int) {}
+};
+template <> struct ParameterCount<0> {
+  const int p_;
+  explicit ParameterCount(int p) : p_(p) {}
+};
+
+template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
+ public:
+  LaneSolver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
+  void run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits) override;
+
+ private:
+  using ParameterCount<kP>::p_;
+  int entries() const { return p_ * (p_ + 1) / 2; }
+  void refill(int lane);
+  struct Certificate { V gradient, inverse_trace; L idle, at_bound; };
+  Certificate certify();
+  void harvest(int lane, Status status, bool settled, const Certificate& certificate);
+  void step();
+  V unit(int parameter) const;
+  void far_system();
+  void finish_system();
+  L solve_free();
+  L solve_held();
+  L solve_bounded();
+  void predict();
+  void leave_newton(L lanes);
+  void enter_newton(L good);
+  V cosine() const;
+  V rounding_noise() const;
+  V step_size() const;
+  void mark_settled();
+  void mark_converged();
+  void harvest_lanes(L finished, L good);
+  void relax_scale(L local);
+  void trial_point();
+  L project_linear(L candidates, V& value);
+  void judge();
+  void stop_far();
+  void stop_limits();
+  Status final_status(int lane, bool good, const Certificate& certificate) const;
+
+  const Problem& problem_;
+  const Stage stage_;
+  Evaluator evaluator_;
+  const Layout layout_;
+  Arena arena_;
+  V *theta_, *trial_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
+  L* fixed_;
+  Sums now_, next_;
+  Damping damping_;
+  V objective_, scale_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_;
+  Status verdict_[W];
+  int64_t job_[W];
+  std::vector<int> linear_;         // parameters that variable projection may solve for, exactly
+  std::vector<double> means_, scratch_;
+
+  // The run in progress.
+  const TableData* table_ = nullptr;
+  const Job* jobs_ = nullptr;
+  Outcome* outcomes_ = nullptr;
+  JobQueue* queue_ = nullptr;
+  Limits limits_;
+};
+
+}  // namespace lawfit
