@@ -4,29 +4,32 @@
 
 namespace lawfit {
 
-// Packed lower triangle `a` is overwritten by its factor, with the reciprocals of the pivots' roots
-// on the diagonal. Returns the lanes whose matrix was positive definite beyond rounding.
+// Packed lower triangle `a` is overwritten by its factors L D L', with the reciprocals of D on the
+// diagonal. Returns the lanes whose matrix was positive definite beyond rounding.
 LAWFIT_INLINE L cholesky_factor(int p, V* a) {
   const V one = broadcast(1.0), tiny = broadcast(1e-15);
   L definite = broadcast_bits(-1);
   auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
 #pragma GCC unroll 8
-  for (int j = 0; j < p; ++j) {
-    V pivot = a[at(j, j)];
+  for (int i = 0; i < p; ++i) {
+    V pivot = a[at(i, i)];
     const V limit = vabs(pivot) * tiny;
 #pragma GCC unroll 8
-    for (int m = 0; m < j; ++m) pivot = fnma(a[at(j, m)], a[at(j, m)], pivot);
-    const L good = pivot > limit;
-    definite &= good;
-    const V inverse = one / vsqrt(select(good, pivot, one));
-    a[at(j, j)] = inverse;   // the reciprocal is what every use needs
-#pragma GCC unroll 8
-    for (int i = j + 1; i < p; ++i) {
+    for (int j = 0; j < i; ++j) {
       V sum = a[at(i, j)];
 #pragma GCC unroll 8
       for (int m = 0; m < j; ++m) sum = fnma(a[at(i, m)], a[at(j, m)], sum);
-      a[at(i, j)] = sum * inverse;
+      a[at(i, j)] = sum;   // still times D
     }
+#pragma GCC unroll 8
+    for (int j = 0; j < i; ++j) {
+      const V entry = a[at(i, j)] * a[at(j, j)];
+      pivot = fnma(a[at(i, j)], entry, pivot);
+      a[at(i, j)] = entry;
+    }
+    const L good = pivot > limit;
+    definite &= good;
+    a[at(i, i)] = one / select(good, pivot, one);
   }
   return definite;
 }
@@ -41,32 +44,36 @@ template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
     V sum = x[i];
 #pragma GCC unroll 8
     for (int m = 0; m < i; ++m) sum = fnma(a[at(i, m)], x[m], sum);
-    x[i] = sum * a[at(i, i)];
+    x[i] = sum;
   }
 #pragma GCC unroll 8
   for (int i = p - 1; i >= 0; --i) {
-    V sum = x[i];
+    V sum = x[i] * a[at(i, i)];
 #pragma GCC unroll 8
     for (int m = i + 1; m < p; ++m) sum = fnma(a[at(m, i)], x[m], sum);
-    x[i] = sum * a[at(i, i)];
+    x[i] = sum;
   }
   return definite;
 }
 
 // Trace of the inverse of a unit-diagonal matrix, infinite where it is not positive definite; `x` is
 // room for p vectors. One over it bounds the smallest eigenvalue from below.
-inline V inverse_trace(int p, V* a, V* x) {
+LAWFIT_INLINE V inverse_trace(int p, V* a, V* x) {
   auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
   const L definite = cholesky_factor(p, a);
   V trace{};
+#pragma GCC unroll 8
   for (int j = 0; j < p; ++j) {
-    x[j] = a[at(j, j)];
+    x[j] = broadcast(1.0);
+    trace += a[at(j, j)];
+#pragma GCC unroll 8
     for (int i = j + 1; i < p; ++i) {
       V sum{};
+#pragma GCC unroll 8
       for (int m = j; m < i; ++m) sum = fnma(a[at(i, m)], x[m], sum);
-      x[i] = sum * a[at(i, i)];
+      x[i] = sum;
+      trace = fma(sum * sum, a[at(i, i)], trace);
     }
-    for (int i = j; i < p; ++i) trace = fma(x[i], x[i], trace);
   }
   return select(definite, trace, broadcast(infinity));
 }

@@ -3,17 +3,27 @@
 #include <algorithm>
 #include <cmath>
 
+#include "basin.hpp"
+
 namespace lawfit {
 
+namespace {
+constexpr size_t kLeaders = 2;        // of a group's starts that finish in one round of a race
+constexpr int kLegIterations = 10, kLegs = 2;   // of the far phase between two looks at a race
+constexpr int64_t kManyStarts = 100;  // of a field, from which those behind are given up
+constexpr double kBehind = 2;         // times the optimum's objective
+}  // namespace
+
 double typical_size(const TableData& table, int64_t begin, int64_t count) {
-  double sum = 0;
-  int64_t n = 0;
-  for (int64_t r = begin; r < begin + count; ++r)
-    if (const double t = table.target[r] * (table.inverse_sigma.empty() ? 1 : table.inverse_sigma[r]); std::isfinite(t)) {
-      sum += t * t;
-      ++n;
-    }
-  return n && sum > 0 ? std::sqrt(sum / static_cast<double>(n)) : 1;
+  double sum = 0, n = 0;
+  const double *target = table.target.data() + begin, *inverse = table.inverse_sigma.empty() ? nullptr : table.inverse_sigma.data() + begin;
+  for (int64_t r = 0; r < count; ++r) {
+    const double t = inverse ? target[r] * inverse[r] : target[r];
+    const bool finite = t - t == 0;
+    sum += finite ? t * t : 0;
+    n += finite ? 1 : 0;
+  }
+  return n > 0 && sum > 0 ? std::sqrt(sum / n) : 1;
 }
 
 void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> starts, const std::vector<const double*>& given) {
@@ -29,8 +39,13 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, 2e-15 * ranges[k].size};
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
-  far(problem_, jobs_, outcomes_, sizes_);
-  finish(jobs_, outcomes_, sizes_);
+  std::vector<Field> fields = options_.keep_starts ? std::vector<Field>() : all_fields();
+  if (n > kLeaders * fields.size() && !fields.empty()) {
+    race(fields);
+  } else {
+    far(problem_, jobs_, outcomes_, sizes_);
+    finish(jobs_, outcomes_, sizes_);
+  }
   if (!given.empty()) {
     retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
       Problem logarithmic = problem_;   // a far phase in the logarithms of all parameters
@@ -46,31 +61,149 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   exact_objectives();
 }
 
+void Descent::far_from_starts(const FitOptions& options) {
+  for (size_t k = 0; k < jobs_.size(); ++k) jobs_[k].relax = far_scale(sizes_[k]);
+  run_stage({&problem_, &table_, Stage::far, false}, jobs_, outcomes_, options, cancelled_);
+}
+
+// Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
+double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 1e-2 * size : 0; }
+
 void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
-  // Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
-  for (size_t k = 0; k < jobs.size(); ++k) jobs[k].relax = has_kink(problem.loss) ? 1e-2 * sizes[k] : 0;
+  for (size_t k = 0; k < jobs.size(); ++k) jobs[k].relax = far_scale(sizes[k]);
   run_stage({&problem, &table_, Stage::far, false}, jobs, outcomes, options_, cancelled_);
 }
 
-// Goes on from where the far phase left each outcome.
+namespace {
+bool cut_short(const Outcome& o) { return !o.settled && o.status == Status::iteration_limit; }
+bool unfinished(const Outcome& o) { return cut_short(o) || (!o.settled && o.status == Status::converged); }
+}  // namespace
+
 void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
   std::vector<int64_t> todo;
-  for (size_t k = 0; k < jobs.size(); ++k)
-    if (!outcomes[k].settled && outcomes[k].status == Status::converged) todo.push_back(static_cast<int64_t>(k));
+  for (size_t k = 0; k < jobs.size(); ++k) if (unfinished(outcomes[k])) todo.push_back(static_cast<int64_t>(k));
+  finish(jobs, outcomes, sizes, todo);
+}
+
+// Goes on from where the far phase left each outcome.
+void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo) {
+  for (int64_t k : todo)
+    jobs[k].relax = first_scale(problem_.loss, problem_.scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
+  go_on(Stage::finish, jobs, outcomes, todo, options_);
+}
+
+// Runs a stage from where each outcome is.
+void Descent::go_on(Stage stage, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<int64_t>& todo, const FitOptions& options) {
   if (todo.empty()) return;
   std::vector<double> reached(todo.size() * p_);
   std::vector<char> moved(todo.size());
   for (size_t i = 0; i < todo.size(); ++i) {
-    Job& job = jobs[todo[i]];
-    const Outcome& far = outcomes[todo[i]];
-    job.relax = first_scale(problem_.loss, problem_.scale, std::isfinite(far.spread) ? far.spread : 0, 1e-13 * sizes[todo[i]]);
-    std::copy_n(far.parameters, p_, &reached[i * p_]);
-    job.start = &reached[i * p_];
-    moved[i] = far.moved;
+    std::copy_n(outcomes[todo[i]].parameters, p_, &reached[i * p_]);
+    jobs[todo[i]].start = &reached[i * p_];
+    moved[i] = outcomes[todo[i]].moved;
     outcomes[todo[i]].status = Status::cancelled;   // until it is reached
   }
-  run_stage({&problem_, &table_, Stage::finish, false}, jobs, outcomes, todo, options_, cancelled_);
+  run_stage({&problem_, &table_, stage, false}, jobs, outcomes, todo, options, cancelled_);
   for (size_t i = 0; i < todo.size(); ++i) outcomes[todo[i]].moved |= moved[i] != 0;
+}
+
+std::vector<Descent::Field> Descent::all_fields() const {
+  std::vector<Field> fields;
+  for (int64_t k = 0; k < static_cast<int64_t>(jobs_.size()); ++k) {
+    const bool same = k > 0 && jobs_[k].begin == jobs_[k - 1].begin && jobs_[k].count == jobs_[k - 1].count;
+    if (!same) fields.push_back({k, k, -1, {}});
+    fields.back().last = k;
+    fields.back().left.push_back(k);
+  }
+  return fields;
+}
+
+// The first part of the far phase goes in legs. After each, the lowest of a field go all the way, and
+// what turns out to be in the basin they found ends there; what is left goes on by itself.
+void Descent::race(std::vector<Field>& fields) {
+  FitOptions leg = options_;
+  leg.limits.far_iterations = std::min(kLegIterations, options_.limits.far_iterations);
+  far_from_starts(leg);
+  for (int k = 1; !cancelled_; ++k) {
+    follow(leaders(fields, k == 1));
+    absorb(fields);
+    if (k == kLegs) stop_behind(fields);
+    std::vector<int64_t> on;
+    for (const Field& field : fields) for (int64_t j : field.left) if (cut_short(outcomes_[j])) on.push_back(j);
+    if (on.empty()) break;
+    go_on(Stage::far, jobs_, outcomes_, on, k < kLegs ? leg : options_);
+    if (k == kLegs) break;
+  }
+  absorb(fields);
+  finish(jobs_, outcomes_, sizes_);
+}
+
+// Of many starts, those that are still far above the optimum found are given up.
+void Descent::stop_behind(std::vector<Field>& fields) {
+  for (Field& field : fields) {
+    if (field.last - field.first < kManyStarts || field.best < 0) continue;
+    for (int64_t k : field.left)
+      if (outcomes_[k].objective > kBehind * outcomes_[field.best].objective) outcomes_[k].status = Status::cancelled;
+    still_left(field);
+  }
+}
+
+// Takes these all the way.
+void Descent::follow(const std::vector<int64_t>& ahead) {
+  std::vector<int64_t> far;
+  for (int64_t k : ahead) if (cut_short(outcomes_[k])) far.push_back(k);
+  go_on(Stage::far, jobs_, outcomes_, far, options_);
+  std::vector<int64_t> near;
+  for (int64_t k : ahead) if (unfinished(outcomes_[k])) near.push_back(k);
+  finish(jobs_, outcomes_, sizes_, near);
+}
+
+// At first the lowest of every field, later those that are lower than its optimum.
+std::vector<int64_t> Descent::leaders(const std::vector<Field>& fields, bool first) const {
+  std::vector<int64_t> all, sorted;
+  for (const Field& field : fields) {
+    sorted = field.left;
+    const auto lower = [&](int64_t a, int64_t b) { return std::pair{outcomes_[a].objective, a} < std::pair{outcomes_[b].objective, b}; };
+    const auto ahead = sorted.begin() + static_cast<int64_t>(std::min<size_t>(kLeaders, sorted.size()));
+    std::partial_sort(sorted.begin(), ahead, sorted.end(), lower);
+    for (auto k = sorted.begin(); k != ahead; ++k)
+      if (unfinished(outcomes_[*k]) && (first || field.best < 0 || outcomes_[*k].objective < outcomes_[field.best].objective)) all.push_back(*k);
+  }
+  return all;
+}
+
+void Descent::still_left(Field& field) const {
+  const auto ended = [&](int64_t k) { return !unfinished(outcomes_[k]); };
+  field.left.erase(std::remove_if(field.left.begin(), field.left.end(), ended), field.left.end());
+}
+
+// Starts in the basin of the lowest optimum of their field end there.
+void Descent::absorb(std::vector<Field>& fields) {
+  std::vector<const double*> starts;
+  std::vector<char> inside;
+  std::unique_ptr<BasinTest> test;
+  int64_t tested = -1;
+  for (Field& field : fields) {
+    still_left(field);
+    int64_t& best = field.best;
+    for (int64_t k = field.first; k <= field.last; ++k)
+      if (fitted(outcomes_[k].status) && !unfinished(outcomes_[k]) && (best < 0 || outcomes_[k].objective < outcomes_[best].objective)) best = k;
+    if (field.left.empty() || best < 0) continue;
+    starts.clear();
+    for (int64_t k : field.left) starts.push_back(outcomes_[k].parameters);
+    const int64_t rows = jobs_[best].count;
+    if (!test || tested != rows) test = std::make_unique<BasinTest>(problem_, table_, tested = rows);
+    test->inside(jobs_[best].begin, rows, outcomes_[best].parameters, starts, inside);
+    const Outcome found = outcomes_[best];
+    for (size_t i = 0; i < inside.size(); ++i) {
+      if (!inside[i]) continue;
+      Outcome& o = outcomes_[field.left[i]];
+      std::copy_n(found.parameters, p_, o.parameters);
+      std::copy_n(found.active, p_, o.active);
+      o = {o.parameters, o.active, found.objective, found.gradient_norm, found.spread, o.iterations, found.status, true, true, found.inverse_trace};
+    }
+    still_left(field);
+  }
 }
 
 template <class Attempt> void Descent::retry(const std::vector<const double*>& given, const Attempt& attempt) {

@@ -1,4 +1,6 @@
 // A set of starts taken all the way down: far phase, finish, and second chances for given starts.
+// Of a group's starts the best after the far phase finish first; others that turn out to be in the
+// basin of what those found are not followed any further, unless every start is to be kept.
 #pragma once
 #include <vector>
 
@@ -30,6 +32,22 @@ class Descent {
  private:
   void far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
   void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
+  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo);
+  struct Field {                    // the starts of one group that race each other
+    int64_t first, last;
+    int64_t best;                   // the lowest optimum so far, or -1
+    std::vector<int64_t> left;      // those not at an end yet
+  };
+  std::vector<Field> all_fields() const;
+  void race(std::vector<Field>& fields);
+  void far_from_starts(const FitOptions& options);
+  double far_scale(double size) const;
+  void stop_behind(std::vector<Field>& fields);
+  void still_left(Field& field) const;
+  void follow(const std::vector<int64_t>& ahead);
+  std::vector<int64_t> leaders(const std::vector<Field>& fields, bool first) const;
+  void absorb(std::vector<Field>& fields);
+  void go_on(Stage stage, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<int64_t>& todo, const FitOptions& options);
   void exact_objectives();
   template <class Attempt> void retry(const std::vector<const double*>& given, const Attempt& attempt);
 

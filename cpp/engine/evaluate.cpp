@@ -24,8 +24,9 @@ TableData prepare_table(const Program& program, const double* const* variables, 
   const int64_t padded = (rows + W - 1) / W * W;
   std::vector<std::vector<double>> work(program.data_registers);
   for (auto [column, variable] : program.inputs) {
-    work[column].assign(padded, rows ? variables[variable][0] : 0);
-    std::copy(variables[variable], variables[variable] + rows, work[column].begin());
+    work[column].reserve(padded);
+    work[column].assign(variables[variable], variables[variable] + rows);
+    work[column].resize(padded, rows ? variables[variable][0] : 0);
   }
   for (auto [column, value] : program.data_constants) work[column].assign(padded, value);
   for (const Instruction& i : program.data) {
@@ -33,10 +34,10 @@ TableData prepare_table(const Program& program, const double* const* variables, 
     auto at = [&](Slot s) { return work[s.kind == Slot::none ? i.out.index : s.index].data(); };
     kernel(i.op, false, false, false)(work[i.out.index].data(), at(i.a), at(i.b), at(i.c), static_cast<int>(padded / W));
   }
-  for (int column : program.kept) table.columns.push_back(work[column]);
+  for (int column : program.kept) table.columns.push_back(std::move(work[column]));
   if (!y) return table;
-  table.target.resize(rows);
-  for (int64_t r = 0; r < rows; ++r) table.target[r] = space_transform(space, y[r]);
+  table.target.assign(y, y + rows);
+  if (space == Space::log || space == Space::logit) for (double& t : table.target) t = space_transform(space, t);
   if (weight) table.weight.assign(weight, weight + rows);
   if (sigma || space == Space::relative) {
     table.inverse_sigma.resize(rows);

@@ -43,7 +43,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   V step_size() const;
   void mark_settled();
   void mark_converged();
-  void harvest_lanes(L finished, L good);
+  void harvest_lanes(L finished, L good, const Certificate& certificate);
   void relax_scale(L local);
   void trial_point();
   L project_linear(L candidates, V& value);

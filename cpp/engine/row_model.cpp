@@ -5,19 +5,25 @@
 namespace lawfit {
 
 RowModel::RowModel(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, int64_t capacity)
-    : law_(law), objective_(objective),
-      table_(prepare_table(law.natural, table.columns, table.y, table.weight, table.sigma, table.rows, objective.space)),
-      evaluator_(law.natural, objective.space, objective.loss, capacity, true, !table_.inverse_sigma.empty(), Layout::points),
+    : law_(law), view_(table), objective_(objective), capacity_(capacity),
       arena_(law.natural.parameters + sum_vectors(law.natural.parameters)) {
   const int p = law.natural.parameters;
   theta_ = arena_.take_vectors(p);
   sums_ = make_sums(arena_.take_vectors(sum_vectors(p)), p, true);
 }
 
+void RowModel::prepare() {
+  if (evaluator_) return;
+  table_ = prepare_table(law_.natural, view_.columns, view_.y, view_.weight, view_.sigma, view_.rows, objective_.space);
+  evaluator_ = std::make_unique<Evaluator>(law_.natural, objective_.space, objective_.loss, capacity_, true, !table_.inverse_sigma.empty(),
+                                           Layout::points);
+}
+
 double RowModel::exact_scale() const { return has_kink(objective_.loss) ? 1e-300 : objective_.scale; }
 
 void RowModel::load(const double* parameters, int64_t begin, int64_t count, const double* weight) {
-  evaluator_.load_lane(0, table_, begin, count, weight, nullptr);
+  prepare();
+  evaluator_->load_lane(0, table_, begin, count, weight, nullptr);
   for (int k = 0; k < law_.natural.parameters; ++k) theta_[k] = broadcast(parameters[k]);
 }
 
@@ -26,13 +32,13 @@ void RowModel::rows(const double* parameters, int64_t begin, int64_t count, cons
   if (count == 0) return;
   load(parameters, begin, count, weight);
   const double scale = has_kink(objective_.loss) && smoothing > 0 ? smoothing : exact_scale();
-  evaluator_.rows(theta_, LossShape::of(broadcast(scale), broadcast(objective_.quantile)), out);
+  evaluator_->rows(theta_, LossShape::of(broadcast(scale), broadcast(objective_.quantile)), out);
 }
 
 double RowModel::objective(const double* parameters, int64_t begin, int64_t count, const double* weight) {
   if (count == 0) return 0;
   load(parameters, begin, count, weight);
-  evaluator_.evaluate(Tier::value, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
+  evaluator_->evaluate(Tier::value, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   return sums_.value[0][0];
 }
 
@@ -40,7 +46,7 @@ void RowModel::hessian(const double* parameters, int64_t begin, int64_t count, c
   std::fill_n(out, law_.natural.parameters * law_.natural.parameters, 0.0);
   if (count == 0) return;
   load(parameters, begin, count, weight);
-  evaluator_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
+  evaluator_->evaluate(Tier::hessian, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   const int p = law_.natural.parameters;
   for (int i = 0; i < p; ++i)
     for (int j = 0; j <= i; ++j) out[i * p + j] = out[j * p + i] = sums_.second[i * (i + 1) / 2 + j][0];

@@ -18,17 +18,20 @@ class RowModel {
   double objective(const double* parameters, int64_t begin, int64_t count, const double* weight);
   // Full Hessian of the objective, parameters x parameters.
   void hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out);
-  const TableData& table() const { return table_; }
+  const TableData& table() { return prepare(), table_; }
   Loss loss() const { return objective_.loss; }
 
  private:
+  void prepare();   // on first use: many fits need no row model
   void load(const double* parameters, int64_t begin, int64_t count, const double* weight);
   double exact_scale() const;
 
   const CompiledLaw& law_;
+  const TableView view_;
   ObjectiveSpec objective_;
+  const int64_t capacity_;
   TableData table_;
-  Evaluator evaluator_;
+  std::unique_ptr<Evaluator> evaluator_;
   Arena arena_;
   V* theta_;
   Sums sums_;

@@ -225,9 +225,12 @@ template <int kP> void LaneSolver<kP>::stop_far() {
   // A term that is numerically absent has no visible gradient but a large cosine: it may come back.
   L settled = busy_ & (slow_ >= broadcast(kSlowSteps)) & ~converging_;
   if (any(settled)) settled &= cosine() <= broadcast(kFarOrthogonal);
-  const L enough = busy_ & (settled | (damping_.lambda >= broadcast(1e8)) | (iterations_ >= broadcast(limits_.far_iterations)));
-  const L stop = enough & ~done_ & (iterations_ >= broadcast(2.0));
-  for (int lane = 0; lane < W; ++lane) if (stop[lane]) { done_[lane] = -1; verdict_[lane] = Status::converged; }
+  const L late = busy_ & (iterations_ >= broadcast(limits_.far_iterations));
+  const L stop = (busy_ & (settled | (damping_.lambda >= broadcast(1e8))) & (iterations_ >= broadcast(2.0))) | late;
+  for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) {
+    done_[lane] = -1;
+    verdict_[lane] = late[lane] ? Status::iteration_limit : Status::converged;
+  }
 }
 
 template <int kP> void LaneSolver<kP>::stop_limits() {

@@ -168,27 +168,28 @@ template <int kP> V LaneSolver<kP>::cosine() const {
   const V zero = broadcast(0.0);
   V largest{};
   const V size = fma(broadcast(kPerfect * kPerfect), now_.energy[0], broadcast(2.0) * objective_);
+#pragma GCC unroll 8
   for (int i = 0; i < p_; ++i) {
     const V g = now_.gradient[i];
     const V m = now_.majorised[i * (i + 1) / 2 + i];
     const L free = (m > zero) & ~((theta_[i] <= lower_[i]) & (g > zero)) & ~((theta_[i] >= upper_[i]) & (g < zero));
-    largest = vmax(largest, select(free, vabs(g) / vsqrt(m * size), zero));
+    largest = vmax(largest, select(free, (g / m) * (g / size), zero));
   }
-  return largest;
+  return vsqrt(largest);
 }
 
 // The step, scaled by each parameter or by what it would take to change the fitted values by a
 // thousandth. Convergence is judged on it, never on the decrease of the objective.
 template <int kP> V LaneSolver<kP>::step_size() const {
-  const V zero = broadcast(0.0);
-  V size{};
+  const V zero = broadcast(0.0), per_energy = broadcast(1.0) / vmax(now_.energy[0], broadcast(1e-300));
+  V largest{};
+#pragma GCC unroll 8
   for (int i = 0; i < p_; ++i) {
-    const V diagonal = now_.majorised[i * (i + 1) / 2 + i], step = vabs(step_[i] * metric_[i]);
-    const V reach = broadcast(1e-3) * vsqrt(now_.energy[0] / vmax(diagonal, broadcast(1e-300)));
-    const V scaled = step / vmax(vmax(vabs(theta_[i]), reach), broadcast(1e-300));
-    size = vmax(size, select(step == zero, zero, scaled));
+    const V curvature = now_.majorised[i * (i + 1) / 2 + i] * per_energy, step = step_[i] * metric_[i];
+    const V squared = (step * curvature * step) / vmax(theta_[i] * curvature * theta_[i], broadcast(1e-6));
+    largest = vmax(largest, select(step == zero, zero, squared));
   }
-  return size;
+  return vsqrt(largest);
 }
 
 // Least squares with small residuals are at their optimum after a few Gauss-Newton steps, each a
@@ -197,17 +198,16 @@ template <int kP> void LaneSolver<kP>::mark_settled() {
   last_size_ = size_;
   size_ = step_size();
   converging_ = size_ <= broadcast(kFastRate) * last_size_;
-  L near = busy_ & ~fresh_ & definite_ & converging_ & (size_ <= broadcast(limits_.tolerance));
-  if (any(near)) near &= cosine() <= broadcast(kOrthogonal);
+  const L near = busy_ & ~fresh_ & definite_ & converging_ & (size_ <= broadcast(limits_.tolerance));
   if (!any(near)) return;
-  // Damping may have kept a weak direction from moving: the undamped step must be as small.
-  const V damping = damping_.lambda;
-  damping_.lambda = select(near, V{}, damping);
-  definite_ = solve_bounded();
-  const L settled = near & definite_ & (step_size() <= broadcast(limits_.tolerance));
-  damping_.lambda = damping;
+  const Certificate certificate = certify();
+  // Damping may have kept a weak direction from moving, unless it is small beside the least curvature.
+  const V least = broadcast(0.1) / certificate.inverse_trace;
+  L settled = near & (certificate.gradient <= broadcast(kOrthogonal));
+  for (int i = 0; i < p_; ++i)
+    settled &= damping_.lambda * damp_[i] <= least * now_.majorised[i * (i + 1) / 2 + i] * metric_[i] * metric_[i];
   for (int i = 0; i < p_; ++i) theta_[i] = select(settled, vmin(vmax(theta_[i] + step_[i] * metric_[i], lower_[i]), upper_[i]), theta_[i]);
-  harvest_lanes(settled, settled);
+  harvest_lanes(settled, settled, certificate);
 }
 
 template <int kP> void LaneSolver<kP>::mark_converged() {
@@ -220,26 +220,24 @@ template <int kP> void LaneSolver<kP>::mark_converged() {
   const V close = has_kink(problem_.loss) ? broadcast(limits_.tolerance) : broadcast(1e-5);
   const L local = settled & ~at_target & ((predicted_ <= worth) | (size_ <= close) | (at_scale_ >= broadcast(has_kink(problem_.loss) ? 100.0 : 25.0)));
   if (any(local)) relax_scale(local);
-  const V aligned = cosine();
-  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) & newton_ &
-                  (aligned <= broadcast(kOrthogonal));
+  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) & newton_;
   // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
   const V noise = rounding_noise();
   const L blind = settled & at_target & (predicted_ <= broadcast(4.0) * noise);
   blind_ = select(blind, blind_ + broadcast(1.0), blind_);
   const L exhausted = blind & (((size_ >= broadcast(0.5) * last_size_) & (blind_ >= broadcast(3.0))) | (blind_ >= broadcast(12.0)));
-  const L finished = small | exhausted;
-  if (!any(finished)) return;
+  if (!any(small | exhausted)) return;
+  const Certificate certificate = certify();
+  const L aligned = certificate.gradient <= broadcast(kOrthogonal), there = small & aligned;
   for (int i = 0; i < p_; ++i) {
     const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
-    theta_[i] = select(small, to, theta_[i]);
+    theta_[i] = select(there, to, theta_[i]);
   }
-  harvest_lanes(finished, small | ((size_ <= broadcast(kStalledSize)) & (aligned <= broadcast(kOrthogonal))));
+  harvest_lanes(there | exhausted, there | ((size_ <= broadcast(kStalledSize)) & aligned), certificate);
 }
 
 // Lanes that have come to an end; `good`: at an optimum.
-template <int kP> void LaneSolver<kP>::harvest_lanes(L finished, L good) {
-  const Certificate certificate = certify();
+template <int kP> void LaneSolver<kP>::harvest_lanes(L finished, L good, const Certificate& certificate) {
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < lanes; ++lane)
     if (finished[lane]) {
