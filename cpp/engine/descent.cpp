@@ -4,13 +4,15 @@
 #include <cmath>
 
 #include "basin.hpp"
+#include "random.hpp"
 
 namespace lawfit {
 
 namespace {
 constexpr size_t kLeaders = 2;        // of a group's starts that finish in one round of a race
 constexpr int kLegIterations = 10, kLegs = 2;   // of the far phase between two looks at a race
-constexpr int64_t kManyStarts = 100;  // of a field, from which those behind are given up
+constexpr size_t kManyStarts = 100;   // per field, from which they race: few are followed one by one
+constexpr uint32_t kWitnessEvery = 50;
 constexpr double kBehind = 2;         // times the optimum's objective
 }  // namespace
 
@@ -39,9 +41,11 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, 2e-15 * ranges[k].size};
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
-  std::vector<Field> fields = options_.keep_starts ? std::vector<Field>() : all_fields();
-  if (n > kLeaders * fields.size() && !fields.empty()) {
+  std::vector<Field> fields;
+  if (!options_.keep_starts && !has_kink(problem_.loss)) fields = all_fields();
+  if (!fields.empty() && n >= kManyStarts * fields.size()) {
     race(fields);
+    disprove(fields);
   } else {
     far(problem_, jobs_, outcomes_, sizes_);
     finish(jobs_, outcomes_, sizes_);
@@ -138,14 +142,40 @@ void Descent::race(std::vector<Field>& fields) {
   finish(jobs_, outcomes_, sizes_);
 }
 
-// Of many starts, those that are still far above the optimum found are given up.
+// Those that are still far above the optimum found are given up.
 void Descent::stop_behind(std::vector<Field>& fields) {
   for (Field& field : fields) {
-    if (field.last - field.first < kManyStarts || field.best < 0) continue;
+    if (field.best < 0) continue;
     for (int64_t k : field.left)
-      if (outcomes_[k].objective > kBehind * outcomes_[field.best].objective) outcomes_[k].status = Status::cancelled;
+      if (!witness(k - field.first) && outcomes_[k].objective > kBehind * outcomes_[field.best].objective) outcomes_[k].status = Status::cancelled;
     still_left(field);
   }
+}
+
+// Some starts, picked at random, go all the way whatever the race says of them.
+bool Descent::witness(int64_t start) const { return Philox(options_.seed, 0x317E55u).block(static_cast<uint64_t>(start))[0] % kWitnessEvery == 0; }
+
+// Where one of them ends lower than what the race found, the race was wrong: every start is followed.
+void Descent::disprove(const std::vector<Field>& fields) {
+  std::vector<int64_t> again;
+  for (const Field& field : fields) {
+    if (field.best < 0) continue;
+    bool lower = false;
+    for (int64_t k = field.first; k <= field.last; ++k)
+      lower |= witness(k - field.first) && outcomes_[k].objective < outcomes_[field.best].objective * (1 - kSameBasin);
+    for (int64_t k = field.first; lower && k <= field.last; ++k) again.push_back(k);
+  }
+  if (again.empty() || cancelled_) return;
+  for (int64_t k : again) {
+    jobs_[k].start = &starts_[k * p_];
+    jobs_[k].relax = far_scale(sizes_[k]);
+    outcomes_[k].status = Status::cancelled;
+    outcomes_[k].settled = outcomes_[k].moved = false;
+  }
+  run_stage({&problem_, &table_, Stage::far, false}, jobs_, outcomes_, again, options_, cancelled_);
+  std::vector<int64_t> near;
+  for (int64_t k : again) if (unfinished(outcomes_[k])) near.push_back(k);
+  finish(jobs_, outcomes_, sizes_, near);
 }
 
 // Takes these all the way.
@@ -182,7 +212,8 @@ void Descent::absorb(std::vector<Field>& fields) {
   std::vector<const double*> starts;
   std::vector<char> inside;
   std::unique_ptr<BasinTest> test;
-  int64_t tested = -1;
+  int64_t made_for = -1;
+  std::vector<int64_t> tested;
   for (Field& field : fields) {
     still_left(field);
     int64_t& best = field.best;
@@ -190,14 +221,19 @@ void Descent::absorb(std::vector<Field>& fields) {
       if (fitted(outcomes_[k].status) && !unfinished(outcomes_[k]) && (best < 0 || outcomes_[k].objective < outcomes_[best].objective)) best = k;
     if (field.left.empty() || best < 0) continue;
     starts.clear();
-    for (int64_t k : field.left) starts.push_back(outcomes_[k].parameters);
+    tested.clear();
+    for (int64_t k : field.left) if (!witness(k - field.first)) {
+      starts.push_back(outcomes_[k].parameters);
+      tested.push_back(k);
+    }
+    if (tested.empty()) continue;
     const int64_t rows = jobs_[best].count;
-    if (!test || tested != rows) test = std::make_unique<BasinTest>(problem_, table_, tested = rows);
+    if (!test || made_for != rows) test = std::make_unique<BasinTest>(problem_, table_, made_for = rows);
     test->inside(jobs_[best].begin, rows, outcomes_[best].parameters, starts, inside);
     const Outcome found = outcomes_[best];
     for (size_t i = 0; i < inside.size(); ++i) {
       if (!inside[i]) continue;
-      Outcome& o = outcomes_[field.left[i]];
+      Outcome& o = outcomes_[tested[i]];
       std::copy_n(found.parameters, p_, o.parameters);
       std::copy_n(found.active, p_, o.active);
       o = {o.parameters, o.active, found.objective, found.gradient_norm, found.spread, o.iterations, found.status, true, true, found.inverse_trace};

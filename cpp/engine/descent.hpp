@@ -1,6 +1,7 @@
 // A set of starts taken all the way down: far phase, finish, and second chances for given starts.
-// Of a group's starts the best after the far phase finish first; others that turn out to be in the
-// basin of what those found are not followed any further, unless every start is to be kept.
+// Many starts of a group race: the best after a part of the far phase go all the way first; others
+// that turn out to be in the basin of what those found, or far behind, are not followed any further.
+// Witnesses are, and overrule the race where they end lower. No race when every start is to be kept.
 #pragma once
 #include <vector>
 
@@ -42,6 +43,8 @@ class Descent {
   void race(std::vector<Field>& fields);
   void far_from_starts(const FitOptions& options);
   double far_scale(double size) const;
+  bool witness(int64_t start) const;
+  void disprove(const std::vector<Field>& fields);
   void stop_behind(std::vector<Field>& fields);
   void still_left(Field& field) const;
   void follow(const std::vector<int64_t>& ahead);
