@@ -12,6 +12,9 @@ using Vector = Eigen::VectorXd;
 
 constexpr double kRankTolerance = 1e-11;    // smallest over largest singular value of the scaled Jacobian
 constexpr double kHessianTolerance = 1e-14; // eigenvalue of the scaled Hessian that says nothing
+constexpr double kUnpressed = 1e-3;         // cosine of residuals and column of a parameter that no bound holds
+constexpr double kPerfectFit = 4e-24;       // squared relative residuals that may be all rounding
+constexpr double kNotFelt = 1e-12;          // relative change of fitted values per relative change
 constexpr double kTakesPart = 0.05;         // share of a null direction that names a parameter
 
 std::vector<int> off_bounds(const int8_t* active, int p) {
@@ -128,17 +131,53 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
       out[static_cast<size_t>(free[i]) * p + free[k]] = result(i, i) >= 0 && result(k, k) >= 0 ? result(i, k) : not_a_number;
 }
 
-bool find_tradeoffs(RowModel& model, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count,
+namespace {
+// A parameter that sits on a bound without being pressed against it is as free as any other.
+std::vector<int> unpressed(const RowTable& rows, const int8_t* active, int p) {
+  std::vector<int> free;
+  for (int k = 0; k < p; ++k) {
+    double slope = 0, column = 0, residual = 0;
+    for (size_t r = 0; active[k] && r < rows.slope.size(); ++r) {
+      if (!(rows.majoriser[r] > 0)) continue;
+      const double j = rows.jacobian[r * p + k];
+      slope += rows.slope[r] * j;
+      column += rows.majoriser[r] * j * j;
+      residual += rows.slope[r] * rows.slope[r] / rows.majoriser[r] + kPerfectFit * rows.majoriser[r] * rows.model[r] * rows.model[r];
+    }
+    if (!active[k] || std::fabs(slope) <= kUnpressed * std::sqrt(column * residual)) free.push_back(k);
+  }
+  return free;
+}
+
+// Do the fitted values not feel a relative change of parameter k? A linear parameter near zero is
+// simply small; so is any other whose being zero would change nothing, unless its natural size is one.
+bool idle(RowModel& model, const Problem& problem, const double* parameters, int k, double norm, double felt, int64_t begin, int64_t count) {
+  if (problem.linear[k] || parameters[k] == 0) return false;
+  if (norm * std::max(std::fabs(parameters[k]), problem.typical[k]) > kNotFelt * felt) return false;
+  if (problem.typical[k] > 0) return true;
+  std::vector<double> without(parameters, parameters + problem.parameters());
+  without[k] = 0;
+  const double with = model.objective(parameters, begin, count, nullptr), zeroed = model.objective(without.data(), begin, count, nullptr);
+  return !(zeroed <= with * (1 + 1e-6) + kPerfectFit * felt * felt);
+}
+}  // namespace
+
+bool find_tradeoffs(RowModel& model, const Problem& problem, const double* parameters, const int8_t* active, int64_t begin, int64_t count,
                     uint8_t* tradeoff) {
-  const std::vector<int> free = off_bounds(active, p);
-  if (free.empty()) return false;
+  const int p = problem.parameters();
   const RowTable rows(model, parameters, p, begin, count);
+  const std::vector<int> free = unpressed(rows, active, p);
+  if (free.empty()) return false;
+  double felt = 0;
+  for (size_t r = 0; r < rows.model.size(); ++r) if (rows.majoriser[r] > 0) felt += rows.majoriser[r] * rows.model[r] * rows.model[r];
+  felt = std::sqrt(felt);
   Matrix j = scaled_jacobian(rows, free, p);
   bool lacking = false;
   if (!j.allFinite()) return false;
   for (Eigen::Index k = 0; k < j.cols(); ++k) {
     const double norm = j.col(k).norm();
-    if (norm > 0) { j.col(k) /= norm; continue; }
+    if (norm > 0) j.col(k) /= norm;
+    if (norm > 0 && !idle(model, problem, parameters, free[k], norm, felt, begin, count)) continue;
     lacking = true;   // a parameter without any influence trades off with itself
     tradeoff[static_cast<size_t>(free[k]) * p + free[k]] = 1;
   }

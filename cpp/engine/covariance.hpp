@@ -1,6 +1,7 @@
 // Covariances of fitted parameters, and which parameters the data cannot tell apart.
 #pragma once
 #include "row_model.hpp"
+#include "solver.hpp"
 
 namespace lawfit {
 
@@ -11,9 +12,10 @@ enum class CovarianceKind { jacobian, hessian, sandwich };
 void covariance(RowModel& model, const double* parameters, const int8_t* active, int64_t count, CovarianceKind kind,
                 bool absolute, double* out, int p);
 
-// Row i of `tradeoff` marks the parameters that i trades off with. True when the scaled
-// Jacobian of the parameters off their bounds does not have full rank.
-bool find_tradeoffs(RowModel& model, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count,
+// Row i of `tradeoff` marks the parameters that i trades off with, itself when the fitted values do
+// not feel it at all. True when there are any: the scaled Jacobian of the parameters that no bound
+// holds does not have full rank, or one of its columns says nothing.
+bool find_tradeoffs(RowModel& model, const Problem& problem, const double* parameters, const int8_t* active, int64_t begin, int64_t count,
                     uint8_t* tradeoff);
 
 }  // namespace lawfit

@@ -14,6 +14,7 @@ constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start tha
 constexpr int kHopRounds = 5;              // searches around the best optimum while they find better ones
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
+constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
 constexpr double kSoundInverse = 1e8;      // trace of the scaled Gram matrix's inverse beyond which rank is looked into
 
 int64_t longest_group(const FitRequest& request) {
@@ -80,6 +81,7 @@ void GroupFits::make_starts() {
 void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from) {
   const int64_t each = groups.empty() ? 0 : static_cast<int64_t>(starts.size()) / p_ / static_cast<int64_t>(groups.size());
   std::vector<RowRange> ranges;
+  ranges.reserve(groups.size() * static_cast<size_t>(each));
   Round round{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), each};
   for (size_t k = 0; k < groups.size(); ++k) {
     const int64_t g = groups[k];
@@ -102,6 +104,8 @@ void GroupFits::descend_all() {
   std::vector<int64_t> groups;
   std::vector<double> starts;
   std::vector<const double*> from;
+  groups.reserve(usable_.size());
+  if (request_.starts.given) from.reserve(usable_.size() * static_cast<size_t>(starts_));
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g]) continue;
     groups.push_back(g);
@@ -110,7 +114,7 @@ void GroupFits::descend_all() {
   const bool all = groups.size() == usable_.size();
   for (int64_t g : groups)
     if (!all) starts.insert(starts.end(), &start_values_[g * starts_ * p_], &start_values_[g * starts_ * p_] + starts_ * p_);
-  descend(groups, all ? start_values_ : std::move(starts), from);
+  descend(groups, all ? std::move(start_values_) : std::move(starts), from);
 }
 
 // Where few starts share the best optimum, others around it may be better still.
@@ -215,13 +219,26 @@ void GroupFits::reduce_group(int64_t g, int64_t row, FitTable& out) {
   out.objective[row] = o.objective;
   out.gradient_norm[row] = o.gradient_norm;
   out.moved[row] = o.moved;
+  out.status[row] = static_cast<int8_t>(certified(g, o, values, active, &out.tradeoff[row * p_ * p_]));
+}
+
+// The status of the optimum, once its parameters are known to be determined by the data.
+Status GroupFits::certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff) {
   Status status = own_status(o);
+  const bool extreme = std::any_of(values, values + p_, [](double v) { return v != 0 && (std::fabs(v) < kLeastSize || std::fabs(v) > 1 / kLeastSize); });
+  // The centred law may have a value where the natural parameters over- or underflow.
+  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, begin(g), count(g), nullptr))) return Status::not_finite;
   if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
   if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
-  const bool looked_at = fitted(status) || status == Status::stalled || status == Status::iteration_limit || status == Status::not_identified;
-  if (looked_at && !(o.inverse_trace < kSoundInverse))
-    if (find_tradeoffs(rows_, values, active, p_, begin(g), count(g), &out.tradeoff[row * p_ * p_])) status = Status::not_identified;
-  out.status[row] = static_cast<int8_t>(status);
+  const bool doubtful = status == Status::stalled || status == Status::not_identified || !(o.inverse_trace < kSoundInverse);
+  const bool an_end = fitted(status) || status == Status::stalled || status == Status::iteration_limit || status == Status::not_identified;
+  if (!an_end || !doubtful) return status;
+  if (find_tradeoffs(rows_, problem_, values, active, begin(g), count(g), tradeoff)) return Status::not_identified;
+  return status == Status::not_identified ? settled_status(active) : status;
+}
+
+Status GroupFits::settled_status(const int8_t* active) const {
+  return std::any_of(active, active + p_, [](int8_t a) { return a != 0; }) ? Status::converged_at_bound : Status::converged;
 }
 
 }  // namespace lawfit

@@ -41,6 +41,8 @@ class GroupFits {
   void reduce_starts(int64_t g, int64_t row, FitTable& out) const;
   void reduce_group(int64_t g, int64_t row, FitTable& out);
   Status own_status(const Outcome& o) const;
+  Status certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff);
+  Status settled_status(const int8_t* active) const;
 
   const CompiledLaw& law_;
   const FitRequest& request_;

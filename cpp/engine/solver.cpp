@@ -87,7 +87,7 @@ template <int kP> auto LaneSolver<kP>::certify() -> Certificate {
   for (int i = 0; i < p_; ++i) {
     const L inside = (theta_[i] > lower_[i]) & (theta_[i] < upper_[i]);
     const V influence = vsqrt(now_.majorised[i * (i + 1) / 2 + i]) * vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
-    c.idle |= inside & (theta_[i] != zero) & ~(influence > felt);
+    if (!problem_.linear[i]) c.idle |= inside & (theta_[i] != zero) & ~(influence > felt);
     c.at_bound |= ~inside;
   }
   return c;

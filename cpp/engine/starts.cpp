@@ -115,6 +115,8 @@ double StartMaker::draw_one(int k, double u, int node) const {
       const double range = std::max(high - low, 1e-3 * size);
       if (role.sign > 0)   // x + p: a shift to the left, or a pole outside the data
         return choose(u, 0.7) ? log_uniform(u, 1e-3, 10) * range - std::min(low, 0.0) : -low + range * (1.5 * u - 1);
+      // x - p: within the data, beyond them, or just below the least of them, where a pole may be.
+      if (choose(u, 0.2)) return low - closest_[k] * log_uniform(u, 1e-3, 3);
       return choose(u, 0.7) ? low + range * (1.2 * u - 0.1) : low + range * (4 * u - 2.5);
     }
     case Role::scale:
