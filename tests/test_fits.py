@@ -13,6 +13,7 @@ from test_many import bits, bounded, quiet, runs
 
 import lawfit as lf
 from lawfit.archive_fits import VERSION
+from lawfit.held_out import fold_masks
 
 CASES = {
     "keys": lambda: quiet(TWO_TERMS, runs(4), by=["seed", "kind"], on=["linear", "log"]),
@@ -160,13 +161,61 @@ def test_the_true_law_and_space_win():
 @pytest.mark.parametrize(("by", "losses", "match"), [
     ("aicc", lf.Huber(0.1), "aicc needs a likelihood, which the loss huber:0.1 is not"),
     ("bic", ["squared", "absolute"], r"fits.where\(loss='squared'\)"),
-    ("cv", "squared", "lf.backtest"),
-    ("r2", "squared", "unknown criterion 'r2'; choose from aicc, bic"),
+    ("holdout", "squared", "needs holdout="),
+    ("r2", "squared", "unknown criterion 'r2'; choose from aicc, bic, cv, holdout"),
 ])
 def test_rankings_that_would_mislead_are_refused(by, losses, match):
     fits = quiet(TWO_TERMS, two_term_table(0.01), losses=losses)
     with pytest.raises(ValueError, match=match):
         fits.rank(by)
+
+
+def refitted(fits, i, left_out):
+    """Squared errors in log, and weights, of fit i made anew without some rows, on those rows."""
+    fit, rows = fits[i], fits[i].rows
+    out = left_out[rows.positions]
+    table = {"N": rows.columns["N"], "D": rows.columns["D"], "loss": rows.y}
+    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+    again = lf.fit(fit.law, table, on=fit.on, loss=fit.loss, where=~out, weights=weights)
+    law = fit.law(**{n: c[out] for n, c in rows.columns.items()}, **again.params)
+    return weights[out] * (np.log(rows.y[out]) - np.log(law)) ** 2, weights[out]
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_held_out_errors_are_those_of_fits_made_without_the_rows(weights):
+    table = runs(4, seed=2)
+    left_out = table["N"] > 2e9
+    law = lf.Law(TWO_TERMS, ("N", "D")).bound(E=(1, 3), alpha=(0, 1), beta=(0, 1))
+    fits = quiet({"two": law}, table, by="kind", on=["linear", "log"], weights=weights,
+                 losses=["squared", lf.Huber(1e-2)], subsets={"all": None, "large": "N > 1e8"})
+    ranking = fits.rank("holdout", holdout=left_out)
+    assert np.isfinite(ranking.score).all() and np.isnan(ranking.weight).all()
+    for i in range(len(fits)):
+        squares, weight = refitted(ranking.fits, i, left_out)
+        expected = np.sqrt(squares.sum() / weight.sum())
+        assert ranking.score[i] == pytest.approx(expected, rel=1e-9)
+    assert ranking.place.tolist() == [1, 2, 3, 4] * 4
+
+
+def test_folds_hold_every_row_out_once():
+    table = runs(4)
+    fits = quiet([TWO_TERMS, "loss = E + A/N**alpha"], table, by="kind", on="log")
+    masks = fold_masks(fits.batch, 5, seed=3)
+    assert (np.sum(masks, axis=0) == 1).all()
+    for group in range(2):
+        sizes = [mask[fits.batch.groups.ids == group].sum() for mask in masks]
+        assert max(sizes) - min(sizes) <= 1
+    ranking = fits.rank("cv", folds=5, seed=3)
+    assert ranking.best.index["law"].tolist() == [TWO_TERMS] * 2
+    squares = np.concatenate([refitted(ranking.fits, 0, mask)[0] for mask in masks])
+    assert ranking.score[0] == pytest.approx(np.sqrt(squares.mean()), rel=1e-7)
+    assert ranking.score.tobytes() == fits.rank("cv", folds=5, seed=3).score.tobytes()
+    assert ranking.score.tobytes() != fits.rank("cv", folds=5, seed=4).score.tobytes()
+    assert fits.rank("cv", on="linear").score[0] != fits.rank("cv").score[0]
+    for asked, match in (({"by": "cv", "folds": 1}, "folds"), ({"by": "cv", "on": "logs"}, "logs"),
+                         ({"by": "holdout", "holdout": [True]}, "one value for each of the 75")):
+        with pytest.raises(ValueError, match=match):
+            fits.rank(**asked)
 
 
 # ---- text ---------------------------------------------------------------------------------------

@@ -6,6 +6,6 @@ namespace lawfit_module {
 
 void bind_fit(py::module_& m);
 void bind_group(py::module_& m);
-void bind_standard_errors(py::module_& m);
+void bind_row_jobs(py::module_& m);
 
 }  // namespace lawfit_module

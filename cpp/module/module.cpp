@@ -184,7 +184,7 @@ PYBIND11_MODULE(LAWFIT_MODULE, m, py::mod_gil_not_used()) {
   m.def("covariance", &fit_covariance);
   m.def("pointwise", &pointwise);
   bind_group(m);
-  bind_standard_errors(m);
+  bind_row_jobs(m);
 }
 
 }  // namespace lawfit_module

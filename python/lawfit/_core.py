@@ -55,4 +55,5 @@ pointwise = _module.pointwise
 dense_ids = _module.dense_ids
 dense_objects = _module.dense_objects
 group_rows = _module.group_rows
+objectives = _module.objectives
 standard_errors = _module.standard_errors

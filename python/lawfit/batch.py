@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from .law import Law
 from .losses import Loss
 from .result import Fit
 
-__all__ = ["INDEX", "Batch", "good_codes", "spread"]
+__all__ = ["INDEX", "Batch", "good_codes", "native_fits", "spread"]
 
 INDEX = ("law", "on", "loss", "subset")
 """The index columns every result has; those of the keys follow."""
@@ -156,6 +156,32 @@ class Batch:
         settings = {**self.settings, "starts": self.start_kinds[law]}
         return as_fit(self.laws[law], rows, self.ons[on], self.losses[loss], raw,
                       self.absolute_sigma, settings, self.level)
+
+
+def native_fits(
+    laws: Sequence[Law], starts: Sequence[tuple[np.ndarray | None, int]], sheet: Sheet,
+    objectives: Sequence[tuple[str, Loss]], parts: Sequence[Part], chosen: dict[str, Any],
+    report: Callable[[int, int], Any] | None,
+) -> tuple[Mapping[str, np.ndarray], ...]:
+    """The one native call: for each law the arrays of its fits, [objectives, parts, groups, ...].
+
+    ``starts`` are as ``read_starts`` gives them, ``chosen`` the engine's options.
+    """
+    from . import _core
+
+    arrays = {sheet.sources[name]: column for name, column in sheet.columns.items()}
+    order = {source: place for place, source in enumerate(arrays)}
+    raw = _core.fit_many(
+        [
+            (law.graph(), [order[sheet.sources[name]] for name in law.variables], *law.bounds(),
+             law.guesses(), *start)
+            for law, start in zip(laws, starts, strict=True)
+        ],
+        list(arrays.values()), sheet.y, sheet.weights, sheet.sigma,
+        [(space, loss.name, loss.parameter) for space, loss in objectives], list(parts), chosen,
+        report,
+    )
+    return tuple(raw)
 
 
 def spread(law: Law, free: np.ndarray, fixed: float) -> np.ndarray:

@@ -213,11 +213,17 @@ class Fits:
 
         return to_arrow(self.table())
 
-    def rank(self, by: str = "aicc") -> Ranking:
-        """The fits of equal rows, best first; see ``lawfit.rank.rank``."""
+    def rank(
+        self, by: str = "aicc", *, folds: int = 5, holdout: Any = None, on: str | None = None,
+        seed: int = 0,
+    ) -> Ranking:
+        """The fits of equal rows, best first, by ``"aicc"``, ``"bic"``, ``"cv"``, ``"holdout"``.
+
+        See ``lawfit.rank.rank``.
+        """
         from .rank import rank
 
-        return rank(self, by)
+        return rank(self, by, folds=folds, holdout=holdout, on=on, seed=seed)
 
     def save(self, path: str | Path) -> None:
         """Write the fits with the rows they used; ``lf.load`` gives the same bits back."""

@@ -14,7 +14,7 @@ from .resolve import as_names
 if TYPE_CHECKING:
     from .table import Table
 
-__all__ = ["Groups", "Key", "group", "read_keys"]
+__all__ = ["Groups", "Key", "group", "masked", "read_keys"]
 
 _NO_CODE = -1
 _ARROW_REALS = ("halffloat", "float", "double")
@@ -68,12 +68,7 @@ class Groups:
 
     def part(self, mask: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray]:
         """(rows, offsets) of the rows where ``mask`` is true; groups may be empty then."""
-        if mask is None:
-            return self.rows, self.offsets
-        chosen = mask if self.rows is None else mask[self.rows]
-        rows = np.flatnonzero(chosen) if self.rows is None else self.rows[chosen]
-        before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])
-        return rows, before[self.offsets]
+        return (self.rows, self.offsets) if mask is None else masked(self.rows, self.offsets, mask)
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -84,6 +79,16 @@ class Groups:
         ids = np.empty_like(sorted_ids)
         ids[self.rows] = sorted_ids
         return ids
+
+
+def masked(
+    rows: np.ndarray | None, offsets: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, offsets) cut to the rows where ``mask`` is true; rows None are all as they stand."""
+    chosen = mask if rows is None else mask[rows]
+    kept = np.flatnonzero(chosen) if rows is None else rows[chosen]
+    before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])
+    return kept, before[offsets]
 
 
 def read_keys(table: Table, by: str | Iterable[str] | None, total: int) -> list[Key]:
@@ -125,6 +130,9 @@ def group(keys: list[Key], positions: np.ndarray | None, count: int) -> Groups:
     changes = cells[0][1:] != cells[0][:-1]
     for column in cells[1:]:
         changes |= column[1:] != column[:-1]
+    if 2 * np.count_nonzero(changes) > count:  # hardly any two neighbours have the same key
+        ids, firsts = _core.dense_ids(_records(cells))
+        return Groups(*_core.group_rows(ids, len(firsts)), firsts)
     begins = np.concatenate([[0], np.flatnonzero(changes) + 1])  # where runs of equal keys begin
     values = [column[begins] for column in cells]
     if len(values) == 1 and (values[0][1:] > values[0][:-1]).all():  # sorted: no key comes again

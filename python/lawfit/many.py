@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .batch import INDEX, Batch, Part
+from .batch import INDEX, Batch, Part, native_fits
 from .data import Reader, both
 from .engine import options, progress_callback
 from .errors import FitError, FitWarning
@@ -109,23 +109,15 @@ def fit_many(
     groups = group(keys, sheet.positions, len(sheet))
     parts = _parts(groups, masks, sheet.positions)
     given = _starts(named, resolved, starts, len(groups))
-    arrays = {sheet.sources[name]: column for name, column in sheet.columns.items()}
-    order = {source: place for place, source in enumerate(arrays)}
-    raw = _core.fit_many(
-        [
-            (law.graph(), [order[sheet.sources[name]] for name in law.variables], *law.bounds(),
-             law.guesses(), *start)
-            for law, start in zip(resolved, given, strict=True)
-        ],
-        list(arrays.values()), sheet.y, sheet.weights, sheet.sigma,
-        [(space, kind.name, kind.parameter) for space in spaces for kind in kinds],
-        list(parts), chosen, report,
+    raw = native_fits(
+        resolved, given, sheet, [(space, kind) for space in spaces for kind in kinds], parts,
+        chosen, report,
     )
     fits = Fits(Batch(
         laws=resolved, labels=tuple(named), ons=spaces, losses=kinds, subsets=tuple(masks),
         keys=tuple(key.without_cells() for key in keys),
         key_rows=_taken(sheet.positions, groups.firsts), groups=groups, parts=parts, sheet=sheet,
-        raw=tuple(raw),
+        raw=raw,
         start_kinds=tuple(
             "given" if array is not None else "sobol" if count else "auto"
             for array, count in given

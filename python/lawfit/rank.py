@@ -1,12 +1,14 @@
-"""Which law, space or loss describes equal rows best: information criteria."""
+"""Which law, space or loss describes equal rows best: information criteria, held-out errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .held_out import fold_masks, held_out_errors, holdout_mask, measuring_space
 
 if TYPE_CHECKING:
     from .batch import Batch
@@ -20,8 +22,8 @@ class Ranking:
     """Fits, the best of each set of equal rows first; sets in order of subsets, then groups.
 
     ``score`` is the criterion (less is better), ``delta`` what it lies above the best of its
-    set, ``weight`` the share exp(-delta/2) has among its set, ``place`` 1 for the best: arrays in
-    the order of ``fits``. Fits that did not converge, or whose criterion is undefined (too few
+    set, ``weight`` the share exp(-delta/2) has among its set (NaN for errors, which have none),
+    ``place`` 1 for the best: arrays in the order of ``fits``. Fits that did not converge, or whose criterion is undefined (too few
     rows), come last in their set with a NaN score and no weight.
     """
 
@@ -51,16 +53,26 @@ class Ranking:
         return f"Ranking({len(self.score):,} fits by {self.by})"
 
 
-def rank(fits: Fits, by: str = "aicc") -> Ranking:
-    """The fits of equal rows against each other, by ``"aicc"`` or ``"bic"``.
+def rank(
+    fits: Fits, by: str = "aicc", *, folds: int = 5, holdout: Any = None, on: str | None = None,
+    seed: int = 0,
+) -> Ranking:
+    """The fits of equal rows against each other.
 
-    Both stand on the likelihood of normal errors with one unknown scale, so they are for squared
-    loss. To compare residual spaces the density is taken of y itself: on ``"log"``, for example,
-    the sum of log(y) enters. The scale counts as a parameter. AICc = -2 log L + 2k n/(n - k - 1),
-    BIC = -2 log L + k log n, with k free parameters and the scale on n rows. Sources: N. Sugiura,
-    Communications in Statistics A7 (1978); G. Schwarz, Annals of Statistics 6 (1978).
+    ``"aicc"`` and ``"bic"`` stand on the likelihood of normal errors with one unknown scale, so
+    they are for squared loss. To compare residual spaces the density is taken of y itself: on
+    ``"log"``, for example, the sum of log(y) enters. The scale counts as a parameter. AICc =
+    -2 log L + 2k n/(n - k - 1), BIC = -2 log L + k log n, with k free parameters and the scale on
+    n rows. Sources: N. Sugiura, Communications in Statistics A7 (1978); G. Schwarz, Annals of
+    Statistics 6 (1978).
 
-    Raises ValueError for other losses and criteria, and says what to use.
+    ``"cv"`` is for any loss: the root mean squared error on rows left out, ``folds`` times
+    another share of every group (drawn by ``seed``); ``"holdout"`` leaves the rows of the mask
+    ``holdout`` (one value a row of the table) out. Refits begin from automatic starts. Errors
+    are measured in the residual space ``on`` (default: the fits' own when it is one, else log
+    where y is positive) and weighted as in the fits.
+
+    Raises ValueError for criteria and losses that do not go together, and says what to use.
 
     >>> import lawfit as lf
     >>> x = np.arange(1.0, 9.0)
@@ -71,21 +83,34 @@ def rank(fits: Fits, by: str = "aicc") -> Ranking:
     ['a + b*x', 'a + b*x + c*x**2', 'a*x**b']
     >>> ranking.weight.round(3)
     array([0.982, 0.018, 0.   ])
+    >>> rank(fits, "holdout", holdout=x > 6).best.index["law"].tolist()
+    ['a + b*x']
     """
-    if by in ("cv", "holdout"):
-        raise ValueError(f"rank: by={by!r} needs fits to other rows; compare laws by their "
-                         "extrapolation with lf.backtest")
-    if by not in _CRITERIA:
-        raise ValueError(f"rank: unknown criterion {by!r}; choose from {', '.join(_CRITERIA)}")
-    wrong = sorted({str(fits.batch.losses[place]) for place in np.unique(fits.places[2])
-                    if fits.batch.losses[place].name != "squared"})  # fmt: skip
+    if by in _CRITERIA:
+        _refuse_other_losses(fits, by)
+        score = _CRITERIA[by](fits)
+    elif by == "cv":
+        masks = fold_masks(fits.batch, folds, seed)
+        score = held_out_errors(fits, masks, measuring_space(fits, on))
+    elif by == "holdout":
+        if holdout is None:
+            raise ValueError("rank: by='holdout' needs holdout=, a mask of the rows to leave out")
+        masks = holdout_mask(fits.batch, holdout)
+        score = held_out_errors(fits, masks, measuring_space(fits, on))
+    else:
+        raise ValueError(f"rank: unknown criterion {by!r}; choose from aicc, bic, cv, holdout")
+    score = np.where(fits.converged & np.isfinite(score), score, np.nan)
+    return _ranked(fits, by, score)
+
+
+def _refuse_other_losses(fits: Fits, by: str) -> None:
+    wrong = [str(fits.batch.losses[place]) for place in np.unique(fits.places[2])
+             if fits.batch.losses[place].name != "squared"]  # fmt: skip
     if wrong:
         raise ValueError(
-            f"rank: {by} needs a likelihood, which the loss {wrong[0]} is not; fit with "
-            "losses='squared', take fits.where(loss='squared'), or compare with lf.backtest"
+            f"rank: {by} needs a likelihood, which the loss {wrong[0]} is not; use by='cv' or "
+            "by='holdout', or squared loss: fits.where(loss='squared')"
         )
-    score = np.where(fits.converged, _CRITERIA[by](fits), np.nan)
-    return _ranked(fits, by, np.where(np.isfinite(score), score, np.nan))
 
 
 @np.errstate(all="ignore")  # too few rows: NaN or infinite, which comes last
@@ -153,7 +178,7 @@ def _ranked(fits: Fits, by: str, score: np.ndarray) -> Ranking:
     begins = np.flatnonzero(np.r_[True, sets[1:] != sets[:-1]][: len(sets)])
     lengths = np.diff(begins, append=len(sets))
     delta = score - np.repeat(score[begins], lengths)
-    share = np.exp(-0.5 * np.nan_to_num(delta, nan=np.inf))
+    share = np.exp(-0.5 * np.nan_to_num(delta, nan=np.inf)) * (by in _CRITERIA)
     total = np.repeat(np.add.reduceat(share, begins), lengths) if len(begins) else share
     with np.errstate(invalid="ignore"):
         weight = np.where(total > 0, share / total, np.nan)

@@ -52,7 +52,7 @@ def _of_objective(
     free = _core.standard_errors(
         law.graph(), [cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
         cut(sheet.weights), cut(sheet.sigma), *objective_arguments(batch.ons[on], kind),
-        np.ascontiguousarray(raw["params"][at]), np.ascontiguousarray(raw["active"][at]),
-        begins, counts, default_kind(kind), batch.absolute_sigma, thread_count(None),
+        np.ascontiguousarray(raw["params"][at]), begins, counts, thread_count(None),
+        np.ascontiguousarray(raw["active"][at]), default_kind(kind), batch.absolute_sigma,
     )
     return spread(law, free, 0.0)
