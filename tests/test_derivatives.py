@@ -112,6 +112,11 @@ def _combine(name: str, children: list[Bound], shape: tuple[int, ...]) -> Bound:
         first = sum(s * child.first for s, child in zip(slopes, children, strict=True))
         bend = 1.0 + bent + sum(child.bend for child in children)
         # A child known badly makes a slope known badly, and so does an intermediate at a pole.
+        if name in ("LESS", "LESS_EQUAL", "EQUAL", "MIN", "MAX"):
+            # Which side of a tie a row is on may hang on the rounding of the two.
+            gap = np.abs(children[0].value - children[1].value)
+            doubt = children[0].error + children[1].error
+            bend = np.where((gap <= 4 * doubt) & (doubt > 0), np.inf, bend)
         relative = sum(np.where(child.error > 0, child.error / np.abs(child.value), 0.0)
                        for child in children)
         bend = np.where(np.isfinite(value) & (np.abs(value) < 1e50) & (relative < 1e-11)

@@ -76,6 +76,24 @@ def test_derivatives_at_kinks_are_those_documented(formula: str, slopes: list[fl
     np.testing.assert_array_equal(got, slopes)
 
 
+@pytest.mark.parametrize(("formula", "truth"), [
+    ("y = max(E, a*x**-b)", {"E": 0.9, "a": 3.0, "b": 0.2}),
+    ("y = min(E, a*x**b)", {"E": 2.0, "a": 0.3, "b": 0.4}),
+    ("y = E + a*max(log(x) - d, 0)", {"E": 1.0, "a": 0.3, "d": 4.1}),
+    ("y = E + a*abs(log(x) - d)", {"E": 1.0, "a": 0.3, "d": 4.1}),
+    ("y = where(x < d, a*x**-b, a*d**(c - b)*x**-c)", {"a": 3.0, "b": 0.2, "c": 0.7, "d": 97.0}),
+])
+@pytest.mark.parametrize("on", ["linear", "log"])
+def test_kinks_are_found_from_automatic_starts(
+    formula: str, truth: dict[str, float], on: str
+) -> None:
+    """Second derivatives vanish on both sides of a kink; the law is not linear for that."""
+    x = np.geomspace(1, 1e4, 60)
+    fit = lf.fit(formula, {"x": x, "y": lf.Law(formula)(x=x, **truth)}, on=on)
+    assert fit.converged
+    assert fit.params == pytest.approx(truth, rel=1e-6)
+
+
 def test_a_parameter_of_a_condition_alone_cannot_be_fitted() -> None:
     x = np.linspace(0, 5, 30)
     y = np.where(x < 2, 1.0, 3.0)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import pickle
+from collections.abc import Callable
 from math import exp, log
 from pathlib import Path
 
+import fuzz_expression as fuzzing
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from samples import two_term_table
 
 import lawfit as lf
+from lawfit.expression import parse
+from lawfit.tracer import Tracer, _as_tracer, apply
 
 HALF = 0.5
 LINES = Path(__file__).read_text(encoding="utf-8").splitlines()
@@ -164,6 +170,50 @@ def test_settings() -> None:
     assert listed.settings["alpha"].start == 0.3
     assert pickle.loads(pickle.dumps(law)) == law
     assert lf.Law.from_dict(law.to_dict()) == law
+
+
+# ---- any formula written down is the formula ----
+
+OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+             "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+             ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "and": operator.and_,
+             "or": operator.or_, "neg": operator.neg, "not": operator.invert}
+
+
+def trace_of(tree: fuzzing.Tree, index: tuple[int, ...] = ()) -> object:
+    """A random tree computed by Python's operators and the tracer's functions."""
+    kind, *args = tree
+    here = index[-1] if index else 2
+    if kind in ("number", "index", "pi"):
+        return {"number": args[-1:], "index": [here], "pi": [Tracer("pi")]}[kind][0]
+    if kind in ("name", "indexed"):
+        return Tracer(args[0] if args else f"k_{here}")
+    if kind == "over":
+        name, (low, high), term = args
+        terms = [trace_of(term, (*index, value)) for value in range(low, high + 1)]
+        join = OPERATORS["+" if name == "sum" else "*"]
+        if name in ("sum", "prod"):
+            return functools.reduce(lambda a, b: as_traced(join, a, b), terms)
+        return terms[0] if len(terms) == 1 else apply(name, *terms)
+    parts = [trace_of(arg, index) for arg in args]
+    return as_traced(OPERATORS[kind], *parts) if kind in OPERATORS else apply(kind, *parts)
+
+
+def as_traced(operate: Callable[..., object], *parts: object) -> object:
+    """With numbers as formulas: Python would compute with plain numbers at once."""
+    return operate(*map(_as_tracer, parts))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(fuzzing.trees)
+def test_what_is_written_is_what_was_computed(tree: fuzzing.Tree) -> None:
+    values = fuzzing.all_values()
+    expected, _, broken = fuzzing.meaning(tree, values)
+    traced = trace_of(tree)
+    if broken or not isinstance(traced, Tracer):
+        return
+    found = fuzzing.twin(parse(traced.text), values)
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0, err_msg=traced.text)
 
 
 # ---- the same bits ----

@@ -7,6 +7,14 @@ namespace lawfit {
 
 namespace {
 
+bool has_kink(Op op) {
+  switch (op) {
+    case Op::ABS: case Op::SIGN: case Op::MIN: case Op::MAX: return true;
+    case Op::LESS: case Op::LESS_EQUAL: case Op::EQUAL: return true;
+    default: return false;
+  }
+}
+
 // Consumers of every node that the model value needs.
 std::vector<std::vector<int>> consumers_of(const Graph& graph, int root) {
   std::vector<std::vector<int>> consumers(root + 1);
@@ -204,11 +212,30 @@ ParameterRole role_of(const Graph& graph, const std::vector<std::vector<int>>& c
   return found;
 }
 
-std::vector<bool> linear_set(const std::vector<int>& jacobian, const std::vector<std::vector<int>>& hessian) {
+// Parameters that can move a row across a kink: where second derivatives vanish, the law is still
+// not linear in them.
+std::vector<bool> parameters_of_kinks(const Graph& graph, int root, int parameters) {
+  std::vector<bool> found(parameters, false);
+  std::vector<char> live(root + 1, 0), inside(root + 1, 0);
+  live[root] = 1;
+  for (int i = root; i >= 0; --i) {
+    if (!live[i]) continue;
+    const Node& n = graph[i];
+    if (n.op == Op::PARAM && inside[i]) found[static_cast<int>(n.value)] = true;
+    for (int child : {n.a, n.b, n.c}) if (child >= 0) {
+      live[child] = 1;
+      inside[child] |= inside[i] || has_kink(n.op);
+    }
+  }
+  return found;
+}
+
+std::vector<bool> linear_set(const std::vector<int>& jacobian, const std::vector<std::vector<int>>& hessian,
+                             const std::vector<bool>& kinked) {
   const int p = static_cast<int>(jacobian.size());
   auto coupled = [&](int i, int j) { return hessian[std::max(i, j)][std::min(i, j)] != kZero; };
   std::vector<int> order;
-  for (int i = 0; i < p; ++i) if (jacobian[i] != kZero && !coupled(i, i)) order.push_back(i);
+  for (int i = 0; i < p; ++i) if (jacobian[i] != kZero && !coupled(i, i) && !kinked[i]) order.push_back(i);
   auto degree = [&](int i) { return std::count_if(order.begin(), order.end(), [&](int j) { return coupled(i, j); }); };
   std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return degree(i) < degree(j); });
   std::vector<bool> linear(p, false);
@@ -243,7 +270,8 @@ Analysis analyse(Graph& graph, int root, int parameters, const std::vector<bool>
     std::vector<int> row = graph.gradient(result.jacobian[i], parameters);
     std::copy(row.begin(), row.begin() + i + 1, result.hessian[i].begin());
   }
-  if (second_order) result.linear = linear_set(result.jacobian, result.hessian);
+  if (second_order)
+    result.linear = linear_set(result.jacobian, result.hessian, parameters_of_kinks(graph, root, parameters));
 
   auto consumers = consumers_of(graph, root);
   result.roles.assign(parameters, {});

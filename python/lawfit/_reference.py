@@ -163,6 +163,16 @@ def _logistic(x: Array) -> Array:
 _erfc = _elementwise(math.erfc)
 _digamma = _elementwise(lambda x: -math.inf if x == 0 else digamma(x))
 _betaln = np.vectorize(_beta_or_infinite, otypes=[np.float64])
+
+
+def _digamma_gap(x: Array, d: Array) -> Array:
+    """digamma(x) - digamma(x + d), where x is large without the cancellation of logarithms."""
+    s = x + d
+    rest = d / x / s * (0.5 + (x + s) / (12 * x * s))
+    far = -np.log1p(d / x) - rest
+    return np.where((x > 1e4) & (d >= 0), far, _digamma(x) - _digamma(s))
+
+
 _UNARY: dict[str, tuple[Function, Function]] = {
     "NEG": (np.negative, lambda x: np.full_like(x, -1.0)),
     "EXP": (np.exp, np.exp),
@@ -220,8 +230,7 @@ def _several(name: str, x: _Dual, y: _Dual, z: _Dual | None = None) -> _Dual:
         value = np.minimum(a, b) if name == "MIN" else np.maximum(a, b)
         left, right = first.astype(float), (~first).astype(float)
     elif name == "BETALN":
-        both = _digamma(a + b)
-        value, left, right = _betaln(a, b), _digamma(a) - both, _digamma(b) - both
+        value, left, right = _betaln(a, b), _digamma_gap(a, b), _digamma_gap(b, a)
     elif name in _COMPARE:
         value = _COMPARE[name](a, b).astype(np.float64)
         left = right = np.zeros_like(value)

@@ -27,6 +27,16 @@ _NO_VALUE = (
 _NO_ARRAY = "a formula is made of numbers, not of a {kind}: write it out, element by element"
 
 
+def _forward(kind: str) -> Callable[[Tracer, object], Any]:
+    """The method of an operator."""
+    return lambda self, other: _binary(kind, self, other)
+
+
+def _backward(kind: str) -> Callable[[Tracer, object], Any]:
+    """The method of an operator whose left side does not know it."""
+    return lambda self, other: _binary(kind, other, self)
+
+
 class Tracer:
     """A formula's text, how tightly it binds, and whether it is a condition."""
 
@@ -46,39 +56,23 @@ class Tracer:
 
     # ---- operators ----
 
-    def __add__(self, other: object) -> Any:
-        return _binary("+", self, other)
+    __sub__, __mul__, __truediv__ = map(_forward, "-*/")
+    __rsub__, __rmul__, __rtruediv__ = map(_backward, "-*/")
+    __lt__, __le__, __gt__, __ge__ = map(_forward, ("<", "<=", ">", ">="))
+    __eq__, __ne__ = map(_forward, ("==", "!="))  # type: ignore[assignment]
+    __and__, __or__ = map(_forward, ("and", "or"))
+    __rand__, __ror__ = map(_backward, ("and", "or"))
+    __add__, __rpow__ = _forward("+"), _backward("**")
 
     def __radd__(self, other: object) -> Any:
         if type(other) is int and other == 0:
             return self  # what the builtin sum() starts with
         return _binary("+", other, self)
 
-    def __sub__(self, other: object) -> Any:
-        return _binary("-", self, other)
-
-    def __rsub__(self, other: object) -> Any:
-        return _binary("-", other, self)
-
-    def __mul__(self, other: object) -> Any:
-        return _binary("*", self, other)
-
-    def __rmul__(self, other: object) -> Any:
-        return _binary("*", other, self)
-
-    def __truediv__(self, other: object) -> Any:
-        return _binary("/", self, other)
-
-    def __rtruediv__(self, other: object) -> Any:
-        return _binary("/", other, self)
-
     def __pow__(self, other: object, modulo: object = None) -> Any:
         if modulo is not None:
             raise LawError("pow() with a modulus is not part of a formula")
         return _binary("**", self, other)
-
-    def __rpow__(self, other: object) -> Any:
-        return _binary("**", other, self)
 
     def __neg__(self) -> Tracer:
         return apply("neg", self)
@@ -88,36 +82,6 @@ class Tracer:
 
     def __abs__(self) -> Tracer:
         return apply("abs", self)
-
-    def __lt__(self, other: object) -> Any:
-        return _binary("<", self, other)
-
-    def __le__(self, other: object) -> Any:
-        return _binary("<=", self, other)
-
-    def __gt__(self, other: object) -> Any:
-        return _binary(">", self, other)
-
-    def __ge__(self, other: object) -> Any:
-        return _binary(">=", self, other)
-
-    def __eq__(self, other: object) -> Any:
-        return _binary("==", self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return _binary("!=", self, other)
-
-    def __and__(self, other: object) -> Any:
-        return _binary("and", self, other)
-
-    def __rand__(self, other: object) -> Any:
-        return _binary("and", other, self)
-
-    def __or__(self, other: object) -> Any:
-        return _binary("or", self, other)
-
-    def __ror__(self, other: object) -> Any:
-        return _binary("or", other, self)
 
     def __invert__(self) -> Tracer:
         return apply("not", self)
@@ -245,15 +209,13 @@ def _called(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None =
         raise LawError(f"{name} cannot be traced with these arguments: {error}") from None
 
 
-def _function(kind: str) -> Callable[..., Tracer]:
-    return lambda *args: apply(kind, *args)
+def _function(kind: str, count: int) -> Callable[..., Tracer]:
+    def call(*args: Any) -> Tracer:
+        if len(args) != count:
+            raise TypeError(f"{kind} takes {count} argument{'s'[: count - 1]}, not {len(args)}")
+        return apply(kind, *args)
 
-
-def _folded(kind: str) -> Callable[..., Tracer]:
-    def fold(first: Any, second: Any) -> Tracer:
-        return apply(kind, first, second)
-
-    return fold
+    return call
 
 
 def _choose(condition: Any, x: Any, y: Any) -> Tracer:
@@ -270,19 +232,19 @@ def _log(x: Any, base: Any = None) -> Tracer:
 
 
 FUNCTIONS: dict[str, Callable[..., Tracer]] = {
-    **{name: _function(name) for name in (
+    **{name: _function(name, 1) for name in (
         "exp", "log10", "log2", "log1p", "expm1", "sqrt", "abs", "sin", "cos", "arctan", "tanh",
-        "erf", "gammaln", "betaln", "logaddexp")},
-    **{name: _folded(kind) for name, kind in {
+        "erf", "gammaln")},
+    **{name: _function(kind, 1) for name, kind in {
+        "absolute": "abs", "fabs": "abs", "negative": "neg", "logical_not": "not",
+        "bitwise_invert": "not", "invert": "not", "atan": "arctan", "expit": "logistic",
+        "ndtr": "normcdf", "psi": "digamma", "lgamma": "gammaln"}.items()},
+    **{name: _function(kind, 2) for name, kind in {
         "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/",
         "power": "**", "float_power": "**", "pow": "**", "minimum": "min", "maximum": "max",
         "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
         "not_equal": "!=", "logical_and": "and", "logical_or": "or", "bitwise_and": "and",
-        "bitwise_or": "or"}.items()},
-    **{name: _function(kind) for name, kind in {
-        "absolute": "abs", "fabs": "abs", "negative": "neg", "logical_not": "not",
-        "bitwise_invert": "not", "invert": "not", "atan": "arctan", "expit": "logistic",
-        "ndtr": "normcdf", "psi": "digamma", "lgamma": "gammaln"}.items()},
+        "bitwise_or": "or", "logaddexp": "logaddexp", "betaln": "betaln"}.items()},
     "log": _log, "where": _choose, "clip": _clip,
     "positive": lambda x: _operand(x, False), "square": lambda x: apply("**", x, 2),
     "reciprocal": lambda x: apply("/", 1, x), "exp2": lambda x: apply("**", 2, x),
