@@ -31,7 +31,8 @@ def fit_repeated_data(
     ``fresh`` times the unique ones and whose size is at most that which is optimal for them, by
     a first look at all rows without repetition. Returns a Fit of all parameters to the rows of the
     second stage, whose covariance holds both stages: that of the first as given, and for the
-    constants of decay their own plus what they inherit. Raises ValueError when the first
+    constants of decay their own plus what they inherit. Its ``bootstrap`` would refit all
+    parameters at once, which is another estimate. Raises ValueError when the first
     stage has fewer rows than parameters.
     """
     named = {name: (columns or {}).get(name, name) for name in ("N", "D", "U")}
