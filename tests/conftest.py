@@ -31,6 +31,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_laws(shared_data: Path) -> dict[str, dict[str, Any]]:
+    """The shared list of formulas by id, which lies beside the published data."""
+    file = shared_data.parent / "laws" / "laws.json"
+    if not file.is_file():
+        pytest.skip("needs the shared list of laws, in a folder laws/ beside the published data")
+    return {entry["id"]: entry for entry in json.loads(file.read_text(encoding="utf-8"))}
+
+
 Columns = dict[str, np.ndarray]
 
 

@@ -128,7 +128,7 @@ class _Reader:
             return np.float64(self.index[token])
         if token in _FUNCTIONS:
             return self.call(_FUNCTIONS[token])
-        if token == r"\pi":
+        if token == r"\pi" and self.peek() != "_":
             return np.float64(np.pi)
         return self.values[token + self.subscript()]
 

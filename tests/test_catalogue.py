@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +19,8 @@ from lawfit.info import LawInfo, VariableInfo
 from lawfit.losses import as_loss
 
 EXPECTED = Path(__file__).parent / "expected" / "catalogue.txt"
+
+BROWN = ["monkeys_coverage", "passk_unbiased_single", "passk_beta_mixture"]
 
 # Worked out by hand: every power below is of a square or a cube.
 BY_HAND: list[tuple[str, dict[str, float], float]] = [
@@ -147,6 +147,17 @@ def test_a_law_of_the_catalogue() -> None:
     assert law.fix(E=1.69).id == "chinchilla"
 
 
+def test_derived_quantities_by_name() -> None:
+    law = lf.laws["chinchilla_N_opt"]
+    table = law.design()
+    table["params"] = law(**table, **law.typical)
+    found = lf.fit(law.fix(A=482.01, alpha=0.3478), table, on="log")
+    boot = found.bootstrap(weights=np.ones((2, len(table["C"]))))
+    for made in (found.derive("exponent"), boot.derive("exponent")):
+        assert made.value == pytest.approx(0.3658 / (0.3478 + 0.3658), rel=1e-9)
+        assert made.expression == law.derived["exponent"].expression
+
+
 def test_own_laws_know_nothing() -> None:
     law = lf.Law("a*x", ["x"])
     assert (law.id, law.title, law.description, law.family) == (None, "", "", "")
@@ -155,8 +166,8 @@ def test_own_laws_know_nothing() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    ({"word": "sampling", "source": "Brown"}, ["monkeys_coverage"]),
-    ({"word": "SAMPLING", "source": "BROWN"}, ["monkeys_coverage"]),
+    ({"word": "repeated sampling", "source": "Brown"}, BROWN),
+    ({"word": "REPEATED sampling", "source": "BROWN"}, BROWN),
     ({"word": "weibull", "family": "curves"}, ["lcdb_wbl4"]),
     ({"word": "normcdf(3)"}, []),
     ({"source": "kaplan", "word": "N_c"}, ["kaplan_L_N", "kaplan_L_ND", "kaplan_L_NS"]),
@@ -219,7 +230,8 @@ def test_unknown_id() -> None:
 
 
 def test_importing_reads_no_catalogue() -> None:
-    code = "import sys, lawfit; assert 'tomllib' not in sys.modules; lawfit.laws['M1']; " \
+    later = "{'tomllib', 'lawfit.literature', 'lawfit.families', 'lawfit.transforms'}"
+    code = f"import sys, lawfit; assert not {later} & {{*sys.modules}}; lawfit.laws['M1']; " \
            "assert 'tomllib' in sys.modules"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
@@ -233,19 +245,9 @@ def test_threshold_of_the_aerosol_law() -> None:
 # ---- against the shared list of laws, where it is at hand ----
 
 
-def _shared_laws() -> dict[str, dict[str, Any]]:
-    data = os.environ.get("LAWFIT_DATA")
-    folder = Path(data) if data else Path(__file__).parents[2] / "shared" / "data"
-    file = folder.parent / "laws" / "laws.json"
-    if not file.is_file():
-        pytest.skip("needs the shared list of laws: set LAWFIT_DATA to the folder beside laws/")
-    return {entry["id"]: entry for entry in json.loads(file.read_text(encoding="utf-8"))}
-
-
-def test_formulas_domains_and_values_of_the_shared_list() -> None:
-    shared = _shared_laws()
+def test_formulas_domains_and_values_of_the_shared_list(shared_laws) -> None:
     for id_, law in lf.laws.items():
-        entry = shared[id_]
+        entry = shared_laws[id_]
         assert law.formula == entry["formula"]
         assert set(law.variables) == set(entry["variables"])
         for parameter in entry["parameters"]:
@@ -259,8 +261,8 @@ def test_formulas_domains_and_values_of_the_shared_list() -> None:
         assert entry["verified"] or not law.published, id_
 
 
-def test_every_formula_of_the_shared_list_can_be_typed() -> None:
-    for id_, entry in _shared_laws().items():
+def test_every_formula_of_the_shared_list_can_be_typed(shared_laws) -> None:
+    for id_, entry in shared_laws.items():
         law = lf.Law(entry["formula"])
         values = {p["name"]: p["typical"] for p in entry["parameters"]} | entry["variable_example"]
         value = law(**{name: values[name] for name in law.names})

@@ -226,7 +226,7 @@ def test_laws_lists_searches_and_shows(run):
     code, out, _ = run("laws")
     listed = json.loads(out)
     assert code == 0 and len(listed) == len(lf.laws) >= 25
-    assert {"id", "title", "formula"} == set(listed[0])
+    assert {"id", "family", "title", "formula"} == set(listed[0])
     code, out, _ = run("laws", "chinchilla")
     shown = json.loads(out)
     assert code == 0 and shown["formula"] == lf.laws["chinchilla"].formula
@@ -235,10 +235,18 @@ def test_laws_lists_searches_and_shows(run):
     assert code == 0
     assert out.startswith(f"chinchilla: {lf.laws['chinchilla'].title}\n")
     assert f"LaTeX: {lf.laws['chinchilla'].latex()}\n" in out
-    assert re.search(r"^parameter +domain +typical", out, re.M)
+    assert re.search(r"^  published for Besiroglu .* A 482.01,", out, re.M)
     code, out, _ = run("laws", "COVERAGE", "--table")
-    assert code == 0 and re.search(r"^id +title +formula$", out, re.M)
+    assert code == 0 and re.search(r"^id +family +title +formula$", out, re.M)
     assert "monkeys_coverage" in out and "chinchilla" not in out
+    code, out, _ = run("laws", "floor", "--family", "allocation", "--source", "porian")
+    assert [law["id"] for law in json.loads(out)] == ["porian_loss_saturation"]
+    code, _, err = run("laws", "--family", "alocation")
+    assert code == 2 and "no family 'alocation'" in err and "allocation" in err
+    code, _, err = run("laws", "kaplan_S_min")
+    assert code == 2 and "see lawfit.transforms.minimum_steps" in err
+    code, _, err = run("laws", "--source", "nobody")
+    assert code == 2 and "'nobody' in its source" in err
     code, out, err = run("laws", "zzzzzz")
     assert code == 2 and "no law of the catalogue has 'zzzzzz' in its entry" in err
 

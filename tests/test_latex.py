@@ -35,6 +35,16 @@ def test_every_catalogue_law_has_a_reference() -> None:
     assert shown >= set(lf.laws)
 
 
+@pytest.mark.parametrize("id_", lf.laws)
+def test_the_latex_of_every_catalogue_law_computes_the_law(id_: str) -> None:
+    law = lf.laws[id_]
+    point = {name: column[4] for name, column in law.design(9).items()} | law.typical
+    values = {latex_name(name): value for name, value in point.items()}
+    assert len(values) == len(law.names)
+    found = compute(law.latex().partition(" = ")[2], values)
+    assert found == pytest.approx(law(**point), rel=1e-9)
+
+
 @pytest.mark.parametrize(("name", "expected"), [
     ("alpha", r"\alpha"), ("Omega", r"\Omega"), ("lam", r"\lambda"), ("N", "N"),
     ("alpha_N", r"\alpha_{N}"), ("D_l", "D_{l}"), ("c0", "c_{0}"), ("beta12", r"\beta_{12}"),

@@ -1,5 +1,7 @@
 """Fits scaling laws: the true optimum of any typed law, with intervals, natively and fast."""
 
+from typing import TYPE_CHECKING, Any
+
 from . import datasets
 from .accuracy import DecisionAccuracy, decision_accuracy
 from .allocate import Allocation
@@ -23,6 +25,10 @@ from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
 from .result import Fit, Prediction, Starts
 from .trace import law
+
+if TYPE_CHECKING:
+    from . import families, schedules, transforms
+    from .literature import Protocol, protocols
 
 __version__ = "0.1.0"
 
@@ -50,6 +56,7 @@ __all__ = [
     "Multiplier",
     "Parameter",
     "Prediction",
+    "Protocol",
     "Quantile",
     "Rows",
     "SoftL1",
@@ -62,6 +69,7 @@ __all__ = [
     "datasets",
     "decision_accuracy",
     "envelope",
+    "families",
     "fit",
     "fit_many",
     "info",
@@ -70,4 +78,23 @@ __all__ = [
     "laws",
     "load",
     "multiplier",
+    "protocols",
+    "schedules",
+    "transforms",
 ]
+
+# What few programs use is imported when first asked for: name -> the module that has or is it.
+_LATER = {
+    "Protocol": "literature", "protocols": "literature", "families": "families",
+    "schedules": "schedules", "transforms": "transforms",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f".{_LATER[name]}", __name__)
+    value = globals()[name] = module if _LATER[name] == name else getattr(module, name)
+    return value

@@ -107,6 +107,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "diagnostics": plain(found),
         "absolute_sigma": fit.absolute_sigma,
         "settings": plain(fit.settings),
+        "known_covariance": plain(fit.known_covariance),
         "starts": None if fit.starts is None else {
             "params": plain(fit.starts.params),
             "objective": plain(fit.starts.objective),
@@ -185,6 +186,8 @@ def _fit(document: Mapping[str, Any]) -> Fit:
             status=np.array(starts["status"]),
         ),
         settings={name: _setting(value) for name, value in document["settings"].items()},
+        known_covariance=None if document.get("known_covariance") is None else
+        np.array([_array(row) for row in document["known_covariance"]]),
     )
 
 

@@ -89,12 +89,14 @@ class Bootstrap:
         }
 
     def derive(self, expression: str, **variables: Any) -> DerivedReplicates:
-        """Any expression of the parameters (and of variables given as keywords), per replicate.
+        """Any expression of the parameters (and of variables given as keywords), per replicate,
+        or the name of a quantity the catalogue derives from the law.
 
         The result has ``value``, ``values``, ``stderr`` and ``interval(level, method)``. Raises
         LawError for text outside the grammar, ValueError for unknown names.
         """
         law = self.fit.law
+        expression = law.quantity(expression)
         quantity = Quantity(expression, law.parameters, variables)
         shaped = quantity.points.shaped
         values = np.asarray(shaped(quantity.values(self._matrix())))

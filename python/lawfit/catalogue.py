@@ -46,6 +46,32 @@ from .parameter import Parameter
 
 __all__ = ["Catalogue", "laws"]
 
+# Entries of the literature's lists that have nothing to fit, and what stands for them.
+ELSEWHERE = {
+    "kaplan_S_min": "lawfit.transforms.minimum_steps",
+    "kaplan_C_min": "lawfit.transforms.minimum_compute",
+    "haegele_cooldown_1sqrt": "lawfit.schedules.cooldown",
+    "sardana_total_flops": "lawfit.transforms.lifetime_flops",
+    "sardana_wedge": "lawfit.transforms.inference_wedge",
+    "nmt_opt_split": 'lawfit.laws["nmt_bivariate"].derived["nmt_opt_split"]',
+    "mccandlish_noise_scale": "lawfit.transforms.noise_scale",
+    "gan_b_star": 'lawfit.laws["gan_sfo"].derived["gan_b_star"]',
+    "elusive_choice_prob": "lawfit.transforms.choice_probability",
+    "crossing_two_power": "lawfit.transforms.crossing_point",
+    "projektor_stage2": "lawfit.transforms.log_linear_extrapolation",
+    "wsb_ultimate": 'lawfit.laws["hf_wsb_growth"].derived["wsb_ultimate"]',
+    "climbing_increment": 'lawfit.laws["climbing_logistic"].derived["climbing_increment"]',
+    "zero_params": "lawfit.transforms.transformer_parameters",
+    "degree_powerlaw_mle": "lawfit.transforms.hill_exponent",
+    "multifractal_spectrum": "lawfit.transforms.multifractal_spectrum",
+    "gw_rF_k": "lawfit.transforms.fresnel_wavenumber",
+    "valid_prediction_time": "lawfit.transforms.valid_prediction_time",
+    "ews_ar1": "lawfit.transforms.lag_one_correlation",
+    "bon_kl": "lawfit.transforms.best_of_n_divergence",
+    "replication_bf_normal": "lawfit.transforms.replication_bayes_factor",
+    "huber_rho": "lawfit.Huber",
+}
+
 _OPENING = re.compile(r"^\[(\w+)\]$", re.MULTILINE)
 
 
@@ -74,7 +100,7 @@ class Catalogue(Mapping[str, Law]):
     def __getitem__(self, id_: str) -> Law:
         if id_ not in self._laws:
             if id_ not in self._texts:
-                raise KeyError(f"no law {id_!r} in the catalogue{closest(str(id_), self)}")
+                raise KeyError(_missing(id_, self))
             import tomllib  # reading the catalogue is rare, importing lawfit is not
 
             family, text = self._texts[id_]
@@ -125,6 +151,12 @@ class Catalogue(Mapping[str, Law]):
 
 
 laws = Catalogue()
+
+
+def _missing(id_: str, known: Mapping[str, Law]) -> str:
+    if id_ in ELSEWHERE:
+        return f"{id_!r} is no law of the catalogue, as it has nothing to fit: see {ELSEWHERE[id_]}"
+    return f"no law {id_!r} in the catalogue{closest(str(id_), known)}"
 
 
 def _law(id_: str, entry: Mapping[str, Any]) -> Law:

@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         "otherwise the laws in whose entry WORD occurs.",
     )
     laws.add_argument("word", metavar="WORD", nargs="?", help="an id or a word to search for")
+    laws.add_argument("--family", metavar="NAME", help="only the laws of this family")
+    laws.add_argument("--source", metavar="TEXT",
+                      help="only laws in whose source TEXT occurs, such as an author or a year")
     info = commands.add_parser("info", help="versions and what the engine uses of this CPU")
     demo = commands.add_parser(
         "demo", help="fit the shipped training runs",

@@ -20,7 +20,8 @@ def full_covariance(fit: Fit, kind: str, absolute: bool) -> tuple[np.ndarray, st
     """(matrix over ``law.parameters``, sentence saying why entries are NaN or "").
 
     Tied parameters share rows; rows of fixed parameters and of those on a bound are 0. Raises
-    ValueError for an unknown kind. See ``Fit.covariance``.
+    ValueError for an unknown kind. A covariance that came with the fit is returned whatever the
+    kind. See ``Fit.covariance``.
 
     >>> import lawfit as lf
     >>> result = lf.fit(lf.Law("y = a + b*x", ["x"]).fix(a=1), {"x": [0, 1, 2], "y": [1, 3, 6]})
@@ -32,6 +33,8 @@ def full_covariance(fit: Fit, kind: str, absolute: bool) -> tuple[np.ndarray, st
 
     if kind not in KINDS:
         raise ValueError(f"kind: unknown covariance {kind!r}; choose from {', '.join(KINDS)}")
+    if fit.known_covariance is not None:
+        return fit.known_covariance.copy(), ""
     law = fit.law
     place = free_positions(law)
     active = active_free(fit)

@@ -134,6 +134,7 @@ def derive(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Derived:
     """See ``Fit.derive``."""
     from .result import default_kind
 
+    expression = fit.law.quantity(expression)
     quantity = Quantity(expression, fit.law.parameters, variables)
     value = quantity.values(fit.values)[0]
     slope = quantity.gradient(fit.values)

@@ -220,3 +220,13 @@ class Described:
     def derived(self) -> dict[str, DerivedInfo]:
         """Name -> expression (for ``fit.derive``) and meaning of what follows from a fit."""
         return dict(self.info.derived) if self.info else {}
+
+    def quantity(self, expression: str) -> str:
+        """The expression of a derived quantity given by its name, or else the text itself.
+
+        >>> import lawfit as lf
+        >>> lf.laws["usl"].quantity("best"), lf.laws["usl"].quantity("lam/2")
+        ('sqrt((1 - s)/k)', 'lam/2')
+        """
+        known = self.derived.get(expression)
+        return expression if known is None else known.expression

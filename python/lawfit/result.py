@@ -101,6 +101,8 @@ class Fit:
     absolute_sigma: bool = False
     starts: Starts | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    known_covariance: np.ndarray | None = None
+    """A covariance that a procedure of several stages made; None: computed when asked for."""
 
     @property
     def values(self) -> np.ndarray:
@@ -180,7 +182,8 @@ class Fit:
     def derive(self, expression: str, **variables: Any) -> Derived:
         """Any expression of the parameters, such as ``"beta/(alpha+beta)"``, with its error.
 
-        The grammar is the one of laws; names that are not parameters are given as keywords.
+        The grammar is the one of laws; names that are not parameters are given as keywords. The
+        name of a quantity that the catalogue derives from the law (``law.derived``) will do, too.
         The result has ``value``, ``stderr`` (delta method) and ``interval(level)``. Raises
         LawError for text outside the grammar, ValueError for unknown names.
 

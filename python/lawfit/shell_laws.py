@@ -5,71 +5,53 @@ from __future__ import annotations
 import argparse
 
 from . import installation
+from .catalogue import ELSEWHERE
 from .catalogue import laws as catalogue
 from .cli import OK
+from .families import describe
 from .law import Law
 from .output import print_json, wants_json
-from .report import number, table
+from .report import table
 
 __all__ = ["info", "laws"]
 
 
 def laws(arguments: argparse.Namespace) -> int:
-    """``lawfit laws [WORD]``: the catalogue, or one law."""
+    """``lawfit laws [WORD] [--family F] [--source S]``: the catalogue, or one law."""
     word = arguments.word
     if word in catalogue:
         return _show_law(arguments, catalogue[word])
-    found = catalogue.search(word or "")
+    found = catalogue.search(word or "", family=arguments.family, source=arguments.source)
     if not found:
-        raise ValueError(
-            f"no law of the catalogue has {word!r} in its entry; `lawfit laws` lists them all"
-        )
+        raise ValueError(_nothing(arguments))
     if wants_json(arguments):
-        print_json([{"id": law.id, "title": law.title, "formula": law.formula} for law in found])
+        print_json([{"id": law.id, "family": law.family, "title": law.title,
+                     "formula": law.formula} for law in found])
     else:
-        rows: list[tuple[str, ...]] = [("id", "title", "formula")]
-        print(table(rows + [(str(law.id), law.title, law.formula) for law in found], left=3))
+        rows: list[tuple[str, ...]] = [("id", "family", "title", "formula")]
+        rows += [(str(law.id), law.family, law.title, law.formula) for law in found]
+        print(table(rows, left=4))
     return OK
+
+
+def _nothing(arguments: argparse.Namespace) -> str:
+    if arguments.word in ELSEWHERE:
+        return f"{arguments.word!r} has nothing to fit: see {ELSEWHERE[arguments.word]}"
+    if arguments.family is not None and arguments.family.casefold() not in catalogue.families:
+        return (f"no family {arguments.family!r} in the catalogue; there are "
+                f"{', '.join(catalogue.families)}")
+    if arguments.source is not None:
+        return f"no law of the catalogue has {arguments.source!r} in its source and fits the rest"
+    return (f"no law of the catalogue has {arguments.word!r} in its entry; `lawfit laws` lists "
+            "them all")
 
 
 def _show_law(arguments: argparse.Namespace, law: Law) -> int:
     if wants_json(arguments):
         print_json({**law.to_dict(), "latex": law.latex()})
         return OK
-    target = law.target_info
-    parts = [
-        f"{law.id}: {law.title}",
-        law.description,
-        f"{law.target} = {law.formula}" if law.target else law.formula,
-        f"LaTeX: {law.latex()}",
-        f"source: {law.source}",
-    ]
-    rows: list[tuple[str, ...]] = [("variable", "unit", "meaning")]
-    if law.target and target is not None:
-        rows.append((law.target, target.unit, target.meaning))
-    rows += [(name, info.unit, info.meaning) for name, info in law.variable_info.items()]
-    parts += ["", table(rows, left=3), "", _parameter_lines(law)]
-    if law.published:
-        parts += ["", _published_lines(law)]
-    print("\n".join(part for part in parts if part is not None))
+    print(f"{describe(law)}\n  LaTeX: {law.latex()}")
     return OK
-
-
-def _parameter_lines(law: Law) -> str:
-    rows: list[tuple[str, ...]] = [("parameter", "domain", "typical", "unit", "meaning")]
-    for name, info in law.parameter_info.items():
-        low, high = info.domain
-        typical = "" if info.typical is None else number(info.typical)
-        rows.append((name, f"{low:g} to {high:g}", typical, info.unit, info.meaning))
-    return table(rows, left=5)
-
-
-def _published_lines(law: Law) -> str:
-    return "\n".join(
-        f"published for {item.label}: "
-        + ", ".join(f"{name} {number(value)}" for name, value in item.values.items())
-        for item in law.published
-    )
 
 
 def info(arguments: argparse.Namespace) -> int:
