@@ -42,7 +42,6 @@ class GroupFits {
   void reduce_group(int64_t g, int64_t row, FitTable& out);
   Status own_status(const Outcome& o) const;
 
-  const CompiledLaw& law_;
   const FitRequest& request_;
   FitOptions options_;
   std::atomic<bool>& cancelled_;
