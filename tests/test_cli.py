@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -249,6 +250,29 @@ def test_laws_lists_searches_and_shows(run):
     assert code == 2 and "'nobody' in its source" in err
     code, out, err = run("laws", "zzzzzz")
     assert code == 2 and "no law of the catalogue has 'zzzzzz' in its entry" in err
+
+
+def test_bench(run):
+    code, out, _ = run("bench", "--seconds", 0.02)
+    answer = json.loads(out)
+    assert code == 0 and answer["installation"]["level"]
+    assert [result["fits"] for result in answer["results"]] == [2000, 2000]
+    for result in answer["results"]:
+        assert result["fits_per_second"] == pytest.approx(result["fits"] / result["seconds"])
+        assert result["scipy_fits"] >= 1 and result["as_good"] == 1
+
+
+def test_bench_without_scipy(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    code, out, _ = run("bench", "--table")
+    assert code == 0 and "pip install scipy" in out and "times faster" not in out
+    code, out, _ = run("bench", "--json")
+    assert code == 0 and {result["as_good"] for result in json.loads(out)["results"]} == {None}
+
+
+def test_bench_needs_some_time(run):
+    code, _, err = run("bench", "--seconds", 0)
+    assert code == 2 and "--seconds: must be positive" in err
 
 
 def test_info(run):

@@ -160,7 +160,10 @@ def _lmfit(lmfit: ModuleType, p: Problem) -> Array:
 
 
 def _iminuit(iminuit: ModuleType, p: Problem) -> Array:
-    minuit = iminuit.Minuit(p.objective, p.start, grad=p.gradient)
-    minuit.errordef, minuit.tol = 0.5, 1e-9
+    # Its tolerances are meant for objectives of order one.
+    unit = p.delta**2 or p.objective(p.start) / len(p.y)
+    minuit = iminuit.Minuit(lambda theta: p.objective(theta) / unit, p.start,
+                            grad=lambda theta: p.gradient(theta) / unit)
+    minuit.errordef, minuit.tol = 0.5, 1e-6
     minuit.migrad(ncall=5 * EVALUATIONS)
     return np.array(minuit.values)

@@ -58,7 +58,7 @@ int block_points(const Program& program, int64_t rows) {
 }  // namespace
 
 Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
-    : program_(program), space_(space), layout_(layout),
+    : program_(program), layout_(layout),
       tile_rows_(layout == Layout::points ? (capacity + W - 1) / W : capacity),
       block_(block_points(program, tile_rows_)),
       plain_(objective_kernel(space, loss, false)), curved_(objective_kernel(space, loss, true)),

@@ -75,7 +75,6 @@ class Evaluator {
   ObjectiveBlock objective_block(int64_t first, const LossShape& shape) const;
 
   const Program& program_;
-  Space space_;
   Layout layout_;
   int64_t tile_rows_, used_rows_ = 0;   // used: those of the longest lane
   int block_;                       // points per block

@@ -27,7 +27,7 @@ double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? 
 }  // namespace
 
 GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled)
-    : law_(law), request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
+    : request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
       problem_(make_problem(law, request.objective, request.lower, request.upper)),
       table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
                            request.table.rows, request.objective.space)),

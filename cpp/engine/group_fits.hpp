@@ -44,7 +44,6 @@ class GroupFits {
   Status certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff);
   Status settled_status(const int8_t* active) const;
 
-  const CompiledLaw& law_;
   const FitRequest& request_;
   FitOptions options_;
   std::atomic<bool>& cancelled_;

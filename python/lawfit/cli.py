@@ -1,4 +1,4 @@
-"""The shell: ``lawfit fit | laws | info | demo``.
+"""The shell: ``lawfit fit | laws | info | demo | bench``.
 
 Answers go to standard output (tables on a terminal, JSON with ``--json`` or when piped), words
 about the work to standard error. Exit codes: 0 all fitted, 1 some failed, 2 wrong usage,
@@ -16,7 +16,10 @@ from collections.abc import Sequence
 __all__ = ["main"]
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-_MODULES = {"fit": "shell", "demo": "shell_demo", "laws": "shell_laws", "info": "shell_laws"}
+_MODULES = {
+    "fit": "shell", "demo": "shell_demo", "laws": "shell_laws", "info": "shell_laws",
+    "bench": "shell_bench",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +84,14 @@ def _parser() -> argparse.ArgumentParser:
         "with 4,000 bootstrap resamples.",
     )
     demo.add_argument("--threads", type=int, help="threads (default: the cores there are)")
-    for command in (laws, info):
+    bench = commands.add_parser(
+        "bench", help="how fast this installation is, beside SciPy", allow_abbrev=False,
+        description="Fits learning curves and resamples of the shipped runs on one thread, and "
+        "the same with SciPy where it is installed. Exit code 1: SciPy found something better.",
+    )
+    bench.add_argument("--seconds", type=float, default=0.5, metavar="S",
+                       help="for SciPy in each case, which does what it can (default: 0.5)")
+    for command in (laws, info, bench):
         _add_format(command)
     return parser
 

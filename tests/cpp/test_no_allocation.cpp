@@ -37,7 +37,7 @@ void operator delete(void* p, const std::nothrow_t&) noexcept { released(p); }
 void operator delete(void* p, std::align_val_t) noexcept { released(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { released(p); }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // What goes past operator new is counted too.
 extern "C" {
 void* __libc_malloc(std::size_t);

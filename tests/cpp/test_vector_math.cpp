@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -20,10 +21,8 @@ constexpr double inf = std::numeric_limits<double>::infinity();
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 constexpr double largest = std::numeric_limits<double>::max();
 constexpr double smallest = std::numeric_limits<double>::denorm_min();
-#ifndef LAWFIT_TEST_POINTS  // fewer for runs under an emulator
-#define LAWFIT_TEST_POINTS 400000
-#endif
-constexpr int points = LAWFIT_TEST_POINTS;
+// Fewer for runs under an emulator or a sanitizer.
+const int points = std::getenv("LAWFIT_TEST_POINTS") ? std::atoi(std::getenv("LAWFIT_TEST_POINTS")) : 400000;
 
 // The inlined functions, as pointers.
 #define WRAP(name) \
