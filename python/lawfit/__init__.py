@@ -1,16 +1,18 @@
 """Fits scaling laws: the true optimum of any typed law, with intervals, natively and fast."""
 
-from . import datasets
+from . import datasets, plots
 from .accuracy import DecisionAccuracy, decision_accuracy
 from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
 from .catalogue import laws
+from .checklist import Checklist
 from .cost import attention_cost
 from .crossing import Crossing, Multiplier, crossing, multiplier
 from .data import Rows
 from .derive import Derived, DerivedReplicates
+from .diagnose import Diagnosis
 from .envelope import Envelope, envelope
 from .errors import FitError, FitWarning, LawError
 from .filters import FilterError
@@ -32,10 +34,12 @@ __all__ = [
     "Approaches",
     "Bootstrap",
     "Cauchy",
+    "Checklist",
     "Crossing",
     "DecisionAccuracy",
     "Derived",
     "DerivedReplicates",
+    "Diagnosis",
     "Envelope",
     "FilterError",
     "Fit",
@@ -70,4 +74,5 @@ __all__ = [
     "laws",
     "load",
     "multiplier",
+    "plots",
 ]
