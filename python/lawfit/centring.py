@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["centred_coordinates"]
 
 _STEP = 1e-6
+_SINGULAR = 1e14
 
 
 def centred_coordinates(fit: Fit) -> tuple[Array, np.ndarray]:
@@ -60,6 +61,7 @@ def centred_coordinates(fit: Fit) -> tuple[Array, np.ndarray]:
     powers = np.array([np.broadcast_to(p, 2 * count) for term in terms
                        for p in term.powers.values()]).reshape(-1, 2 * count)
 
+    @np.errstate(all="ignore")  # a fit whose parameters have run away
     def slope(values: Array) -> Array:
         return (values[:, :count] - values[:, count:]) / (2 * step)
 
@@ -75,4 +77,6 @@ def centred_coordinates(fit: Fit) -> tuple[Array, np.ndarray]:
         ]
         if private:
             matrix[private[0]], moved[private[0]] = of_terms[at], True
+    if np.linalg.cond(matrix / np.abs(matrix).max(axis=1, keepdims=True)) > _SINGULAR:
+        return np.eye(count), np.zeros(count, dtype=bool)
     return matrix, moved
