@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import re
 import sys
@@ -37,6 +38,8 @@ def line(tmp_path):
 
 
 COLUMNS = ["--column", "N=params", "--column", "D=tokens"]
+
+has_matplotlib = importlib.util.find_spec("matplotlib") is not None
 
 
 @pytest.fixture
@@ -97,8 +100,44 @@ def test_bootstrap_and_allocation_tables(run, runs):
     assert re.search(r"^parameter +stderr +95 % low +high$", out, re.M)
     assert re.search(r"^derived +value +stderr +95 % low +high$", out, re.M)
     assert re.search(r"^alpha/beta( +[\d.]+){4}$", out, re.M)
-    assert "\n\nfor 1e+23 FLOP\n" in out
+    assert "\n\nfor 1e+23 FLOP, 5.56 times the largest run\n" in out
     assert re.search(r"^tokens per parameter( +[\d.e+]+){3}$", out, re.M)
+
+
+def test_everything_that_can_be_asked(run, tmp_path):
+    data = two_term_table(0.01)
+    data["run"] = np.repeat([f"run {i}" for i in range(20)], 2)
+    path, picture = write(tmp_path / "c.csv", data), tmp_path / "figure.png"
+    code, out, err = run(
+        "fit", path, "--law", TWO_TERMS, "--on", "log", "--bootstrap", "pairs:60",
+        "--interval", "basic", "--derive", "beta/(alpha+beta)", "--allocate", "1e24",
+        "--inference", "1e12", "--cost", "6*N*D", "--diagnose", "--checklist", "--json",
+        *(("--plot", picture, "--figure", "allocation") if has_matplotlib else ()),
+    )  # fmt: skip
+    assert code == 0 and err == ""
+    (answer,) = json.loads(out)["fits"]
+    fit = lf.fit(TWO_TERMS, data, on="log")
+    boot = fit.bootstrap(60)
+    assert answer["bootstrap"]["interval"]["E"] == list(boot.interval(0.95, "basic")["E"])
+    assert answer["bootstrap"]["method"] == "basic" and answer["bootstrap"]["kind"] == "pairs"
+    (derived,) = answer["derived"]
+    exponent = boot.derive("beta/(alpha+beta)")
+    assert derived["interval"] == list(exponent.interval(0.95, "basic"))
+    best = boot.allocate(1e24, method="basic", inference=1e12, cost="6*N*D")
+    assert answer["allocation"]["N"] == best.N and answer["allocation"]["exists"] == best.exists
+    assert answer["allocation"]["intervals"]["N"] == list(best.intervals["N"])
+    found = fit.diagnose()
+    assert answer["diagnosis"]["leverage"] == found.leverage.tolist()
+    assert answer["diagnosis"]["outlier"] == found.outlier.tolist()
+    assert answer["checklist"]["Uncertainty"] == boot.fit.checklist(boot).to_dict()["Uncertainty"]
+    assert not has_matplotlib or picture.stat().st_size > 5000
+
+
+def test_least_compute_for_a_loss(run, runs):
+    code, out, _ = run("fit", runs, "--law", TWO_TERMS, *COLUMNS, "--reach", 2.1, "--diagnose",
+                       "--table")  # fmt: skip
+    assert code == 0 and "\n\nfor a loss of 2.1, " in out and "most influential of 40" in out
+    assert re.search(r"^compute( +[\d.e+]+){3}$", out, re.M)
 
 
 def test_several_laws(run, line):
@@ -160,6 +199,9 @@ def test_a_fit_without_rows_enough_still_answers(run, tmp_path):
     (["--law", "y = a + b*x", "--starts", "-3"], "starts: must be at least 1"),
     (["--law", "y = a + b*x", "--derive", "a/q"], "'q' is not a parameter"),
     (["--law", "y = a + b*x", "--allocate", "1e20"], "allocate: "),
+    (["--law", "y = a + b*x", "--bootstrap", "pairs:x"], "write a kind, a number, or KIND:NUMBER"),
+    (["--law", "y = a + b*x", "--bootstrap", "sheep"], "'sheep'"),
+    (["--law", "y = a + b*x", "--plot", "x.png", "--figure", "pairs"], "needs --bootstrap"),
     (["--law", "y = a + b*x", "--level", "95"], "level: must lie between 0 and 1"),
     (["--law", "a", "--law", "b", "--save", "x.json"], "--save and --plot take one law"),
 ], ids=str)  # fmt: skip
@@ -339,7 +381,9 @@ def test_many_fits_are_one_table(run, families, tmp_path):
 def test_many_fits_that_fail_or_cannot_be_asked(run, families, line):
     code, out, _ = run("fit", line, "--law", "y = a + b*x", "--by", "x", "--table")
     assert code == 1 and "7 too_few_points" in out
-    code, _, err = run("fit", families, "--law", TWO_TERMS, "--by", "family", "--bootstrap", 10)
+    code, _, err = run("fit", families, "--law", TWO_TERMS, "--by", "family", "--derive", "E")
+    assert code == 2 and "--derive is for single fits" in err
+    code, _, err = run("fit", families, "--law", TWO_TERMS, "--on", "log,linear", "--bootstrap", 9)
     assert code == 2 and "--bootstrap is for single fits" in err
     code, _, err = run("fit", families, "--law", TWO_TERMS, "--by", "famly")
     assert code == 2 and "did you mean 'family'?" in err

@@ -131,7 +131,7 @@ def test_intervals_of_a_multiplier_come_from_pairs():
 
 
 def test_refusals():
-    old, two = line(3.0, 0.05), surface()
+    old, two = line(3.0, 0.05, 0.01), surface()
     for call, error, message in [
         (lambda: lf.crossing(old, two), ValueError, "compared along one thing, not 'C'"),
         (lambda: lf.crossing(old, old, along="x"), ValueError, "'x' is not a variable"),

@@ -292,3 +292,23 @@ def test_approaches_two_and_three_on_chinchillas_slices(published):
     for name in ("isoflop", "parametric"):
         assert three.exponents[name] == pytest.approx(0.51, abs=0.01)
     assert three.p > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("curve", ["parabola", "cubic"])
+@pytest.mark.filterwarnings("ignore::lawfit.FitWarning")
+def test_intervals_cover_what_they_say(curve):
+    """400 campaigns of 9 runs a slice: exponents and vertices of symmetric valleys."""
+    exponent, vertex, by_fieller = [], [], []
+    for seed in range(400):
+        runs = campaign(alpha=0.36, beta=0.36, noise=0.004, seed=seed, width=4.0)
+        found = lf.isoflop(runs, curve=curve, replicates=400, seed=seed)
+        best = np.unique(runs["best"])
+        low, high = found.exponent_interval
+        exponent.append(low <= 0.5 <= high)
+        vertex.append((found.low <= best) & (best <= found.high))
+        by_fieller.append([part.fieller[0] <= truth <= part.fieller[1]
+                           for part, truth in zip(found.slices, best, strict=True)])
+    assert 0.91 < np.mean(exponent) < 0.98
+    assert 0.92 < np.mean(vertex) < 0.98
+    assert curve != "parabola" or 0.93 < np.mean(by_fieller) < 0.97

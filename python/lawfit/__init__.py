@@ -2,17 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import datasets
+from . import datasets, plots
 from .accuracy import DecisionAccuracy, decision_accuracy
 from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
 from .catalogue import laws
+from .checklist import Checklist
 from .cost import attention_cost
 from .crossing import Crossing, Multiplier, crossing, multiplier
 from .data import Rows
 from .derive import Derived, DerivedReplicates
+from .diagnose import Diagnosis
 from .envelope import Envelope, envelope
 from .errors import FitError, FitWarning, LawError
 from .filters import FilterError
@@ -38,10 +40,12 @@ __all__ = [
     "Approaches",
     "Bootstrap",
     "Cauchy",
+    "Checklist",
     "Crossing",
     "DecisionAccuracy",
     "Derived",
     "DerivedReplicates",
+    "Diagnosis",
     "Envelope",
     "FilterError",
     "Fit",
@@ -78,6 +82,7 @@ __all__ = [
     "laws",
     "load",
     "multiplier",
+    "plots",
     "protocols",
     "schedules",
     "transforms",

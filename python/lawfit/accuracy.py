@@ -11,6 +11,7 @@ import numpy as np
 from .engine import whole
 from .expression import Array
 from .intervals import check_level, percentile
+from .replicates import parameter_rows
 
 __all__ = ["DecisionAccuracy", "decision_accuracy"]
 
@@ -129,7 +130,7 @@ def _law_at(boot: Any, at: Mapping[str, float]) -> Array:
     from .predict import points
 
     where = points(boot.fit, None, at)
-    free = boot.fit.law.contract(boot._matrix()[boot.good])
+    free = boot.fit.law.contract(parameter_rows(boot)[boot.good])
     return evaluate(boot.fit.law, free, where.columns)[:, 0]
 
 

@@ -134,7 +134,8 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--column", action="append", default=[], metavar="VARIABLE=COLUMN",
                      help="where a law variable's column has another name; repeatable")
     fit.add_argument("--by", type=_listed, default=[], metavar="KEY",
-                     help="fit every group of rows with equal keys; several with commas")
+                     help="fit every group of rows with equal keys, several keys with commas; "
+                     "with --bootstrap one fit of all rows, and its clusters or strata")
     rows = fit.add_argument_group("rows")
     rows.add_argument("--where", metavar="FILTER", help="such as 'flops < 1e21 and not diverged'")
     rows.add_argument("--nan", choices=("raise", "drop"), default="raise",
@@ -160,14 +161,33 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     work.add_argument("--max-seconds", type=float, metavar="S")
     work.add_argument("--precise", action="store_true", help="iterate to the last digits")
     ask = fit.add_argument_group("answers")
-    ask.add_argument("--bootstrap", type=int, metavar="N", help="pairs resamples")
-    ask.add_argument("--interval", choices=("percentile", "basic"), default="percentile")
+    ask.add_argument("--bootstrap", metavar="KIND[:N]",
+                     help="replicates: pairs, cluster, stratified, residual, wild, parametric, "
+                     "bayesian or jackknife, N of them (default 1000); a number alone means pairs")
+    ask.add_argument("--interval", default="percentile",
+                     choices=("percentile", "basic", "bca", "studentized", "expanded"),
+                     help="of the bootstrap (default: percentile)")
     ask.add_argument("--level", type=float, default=0.95)
     ask.add_argument("--derive", action="append", default=[], metavar="EXPRESSION",
                      help="such as 'beta/(alpha+beta)'; repeatable")
-    ask.add_argument("--allocate", type=float, metavar="FLOP",
-                     help="best size and tokens for a budget")
+    decide = ask.add_mutually_exclusive_group()
+    decide.add_argument("--allocate", type=float, metavar="FLOP",
+                        help="best size and tokens for a budget")
+    decide.add_argument("--reach", type=float, metavar="LOSS",
+                        help="least compute for a loss, and its size and tokens")
+    ask.add_argument("--cost", metavar="COST", default="6",
+                     help="of a run: k for k*N*D, or an expression such as '6*N*D + 1e3*D' "
+                     "(default: 6)")
+    ask.add_argument("--inference", type=float, default=0.0, metavar="TOKENS",
+                     help="tokens served later, which the budget pays for")
+    ask.add_argument("--diagnose", action="store_true",
+                     help="influential rows, outliers, parameters that trade off")
+    ask.add_argument("--checklist", action="store_true",
+                     help="what a report must state, filled in from the fit")
     ask.add_argument("--save", metavar="PATH", help="write the fit as JSON (one law only)")
     ask.add_argument("--plot", metavar="PATH", help="write a figure (one law only)")
+    ask.add_argument("--figure", default="along",
+                     choices=("along", "residuals", "pairs", "allocation"),
+                     help="what --plot draws (default: along, data and fit)")
     ask.add_argument("--progress", action="store_true", help="count starts on standard error")
     _add_format(fit)

@@ -11,7 +11,7 @@ from .engine import whole
 from .expression import Array
 from .frontiers import Curve, curve_of
 from .intervals import check_level
-from .replicates import known_interval
+from .replicates import known_interval, parameter_rows
 from .roots import root, sign_changes
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def crossing(
 
     Replicates of the two are refits of the same draws of rows when both tables have the same
     number of rows, in the same order: differences common to both cancel. ``bootstraps`` takes a
-    pair of your own, such as cluster bootstraps; ``replicates=0`` leaves them out.
+    pair of your own, such as cluster bootstraps; ``replicates=0`` leaves them out. A published
+    law without data is drawn from its covariance, or taken as known when it has none.
 
     >>> import lawfit as lf
     >>> C = np.geomspace(1e18, 1e21, 12)
@@ -201,17 +202,34 @@ def _sides(
             f"along: the laws are compared along one thing, not {curves[0].name!r} and "
             f"{curves[1].name!r}; name a variable of both, or 'compute'"
         )
-    if bootstraps is None and whole("replicates", replicates, 0) > 0:
-        bootstraps = tuple(fit.bootstrap(replicates, seed=seed)  # type: ignore[assignment]
-                           for fit in (first, second))
-    drawn = [np.empty((0, len(fit.law.parameters))) for fit in (first, second)]
     if bootstraps is not None:
         if len({boot.replicates for boot in bootstraps}) != 1:
             raise ValueError("bootstraps: the two must have as many replicates")
-        good = bootstraps[0].good & bootstraps[1].good
-        drawn = [boot._matrix()[good] for boot in bootstraps]
+        drawn = [parameter_rows(boot) for boot in bootstraps]
+    else:
+        count = whole("replicates", replicates, 0)
+        drawn = [_draws(fit, count, seed, at) for at, fit in enumerate((first, second))]
+    good = ~np.isnan(drawn[0]).any(axis=1) & ~np.isnan(drawn[1]).any(axis=1)
+    drawn = [part[good] for part in drawn]
     return tuple(_Side(curve, fit.values[None, :], rows)  # type: ignore[return-value]
                  for curve, fit, rows in zip(curves, (first, second), drawn, strict=True))
+
+
+def _draws(fit: Fit, count: int, seed: int, place: int) -> Array:
+    """Replicates of the parameters: refits of resampled rows, equal rows for equal tables.
+
+    A law without rows is drawn from the normal distribution of its covariance, or taken as known
+    when it has none.
+    """
+    if not count:
+        return np.empty((0, len(fit.law.parameters)))
+    if len(fit.rows):
+        return parameter_rows(fit.bootstrap(count, seed=seed))
+    matrix = fit.covariance()
+    if not np.isfinite(matrix).all():
+        return np.repeat(fit.values[None, :], count, axis=0)
+    random = np.random.default_rng([whole("seed", seed, 0), place])
+    return random.multivariate_normal(fit.values, matrix, size=count, method="eigh")
 
 
 def _range(

@@ -108,8 +108,8 @@ class IsoFlop:
         return Prediction(*shaped)
 
     def plot(self, *, ax: Any = None) -> Any:
-        """Slices, curves and vertices; see ``lawfit.plot.isoflop``."""
-        from .plot import isoflop as draw
+        """Slices, curves and vertices; see ``lf.plots.isoflop``."""
+        from .plots import isoflop as draw
 
         return draw(self, ax=ax)
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from .allocate import Allocation
 from .bootstrap import Bootstrap
-from .report import number, table
+from .diagnose import Diagnosis
+from .report import number, percent, table
 
 __all__ = [
-    "ALLOCATION", "allocation_table", "bootstrap_table", "derived_table", "print_json",
+    "allocation_table", "bootstrap_table", "derived_table", "diagnosis_data", "print_json",
     "wants_json",
 ]
 
@@ -39,6 +40,8 @@ def _json(value: Any) -> Any:
         return [_json(item) for item in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.bool_):
+        return bool(value)
     return value
 
 
@@ -64,16 +67,41 @@ def derived_table(derived: list[dict[str, Any]], level: float) -> str:
     return table(rows)
 
 
-ALLOCATION = ("N", "D", "tokens_per_parameter", "loss", "exponent")
+_ALLOCATION = ("compute", "N", "D", "tokens_per_parameter", "loss", "exponent")
 
 
 def allocation_table(best: Allocation) -> str:
-    """The best size and tokens for one budget, with intervals."""
+    """The best size and tokens for one budget or loss, with intervals where there are any."""
+    sought = "compute" if "compute" in best.intervals else "loss"
     rows: list[tuple[str, ...]] = [
         ("compute-optimal", "value", f"{100 * (best.level or 0):g} % low", "high")
     ]
-    for name in ALLOCATION:
+    for name in _ALLOCATION:
+        if name not in best.intervals:
+            continue
         low, high = best.intervals[name]
         rows.append((name.replace("_", " "), number(getattr(best, name), 4), number(low, 4),
                      number(high, 4)))
-    return f"for {best.compute:.4g} FLOP\n{table(rows)}"
+    head = (f"for {best.compute:.4g} FLOP" if sought == "loss" else
+            f"for a loss of {best.loss:.6g}")
+    if np.isfinite(best.extrapolation):
+        head += f", {number(best.extrapolation, 3)} times the largest run"
+    if best.exists < 1:
+        head += f"; {percent(best.exists)} of the replicates have such an optimum"
+    return f"{head}\n{table(rows)}"
+
+
+def diagnosis_data(found: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as plain data: one entry a row used, and what holds for all."""
+    weak = found.identifiability
+    fit = found.lack_of_fit
+    return {
+        **{name: getattr(found, name) for name in (
+            "rows", "standardised", "leverage", "influence", "cooks_distance", "distance",
+            "outlier", "scale",
+        )},
+        "lack_of_fit": None if fit is None else fit._asdict(),
+        "condition": weak.condition,
+        "inflation": weak.inflation,
+        "directions": [{"index": part.index, "change": part.change} for part in weak.directions],
+    }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .expression import Array
 from .intervals import basic, percentile
 
-__all__ = ["known_interval"]
+if TYPE_CHECKING:
+    from .bootstrap import Bootstrap
+
+__all__ = ["known_interval", "parameter_rows"]
 
 _HUGE = np.finfo(np.float64).max / 4  # quantiles interpolate, and inf - inf is not a number
 
@@ -35,3 +40,8 @@ def known_interval(
             ends[:, at] = choices[method](known, estimate[at])
     ends[np.abs(ends) > _HUGE / 1e3] *= np.inf
     return ends[0], ends[1]
+
+
+def parameter_rows(boot: Bootstrap) -> Array:
+    """[replicates, parameters] in the order of ``law.parameters``; NaN rows where one failed."""
+    return np.stack([boot.params[name] for name in boot.fit.law.parameters], axis=1)

@@ -13,12 +13,15 @@ from .errors import FitWarning
 from .losses import Loss
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from .allocate import Allocation
     from .bootstrap import Bootstrap
+    from .checklist import Checklist
     from .data import Rows
     from .derive import Derived
+    from .diagnose import Diagnosis
     from .law import Law
 
 __all__ = ["Fit", "Prediction", "Starts"]
@@ -254,14 +257,53 @@ class Fit:
 
         return allocate(self, as_question(compute, question), level)
 
+    def diagnose(self) -> Diagnosis:
+        """Rows that stand out and rows that decide, and which parameters trade off.
+
+        The result has one number a row used: ``standardised`` residuals, ``leverage``,
+        ``influence`` (what leaving the row out would change, d'Hd, for robust losses too),
+        ``cooks_distance``, ``distance`` (robust Mahalanobis) and ``outlier``; ``lack_of_fit``
+        where runs repeat; and ``identifiability``. ``print`` it for a summary.
+
+        >>> import lawfit as lf
+        >>> x = np.arange(12.0)
+        >>> y = 1 + 2*x + 0.1*np.sin(5*x)
+        >>> y[3] += 2
+        >>> found = lf.fit("y = a + b*x", {"x": x, "y": y}).diagnose()
+        >>> found.most_influential(1), np.flatnonzero(found.outlier)
+        (array([3]), array([3]))
+        """
+        from .diagnose import diagnose
+
+        return diagnose(self)
+
+    def checklist(
+        self, bootstrap: Bootstrap | None = None, notes: Mapping[str, str] | None = None
+    ) -> Checklist:
+        """What a report must state for others to repeat this fit.
+
+        Filled in from the fit and, when given, from a ``bootstrap`` of it; ``missing`` lists what
+        only you can add, by ``notes`` (item -> statement) or by hand. ``print`` it, or write
+        ``markdown()`` into an appendix. Raises ValueError for notes on unknown items.
+
+        >>> import lawfit as lf
+        >>> listed = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}).checklist()
+        >>> listed.to_dict()["Objective"]["residual and loss"], len(listed.missing)
+        ('observed - fitted on linear scale, squared', 16)
+        """
+        from .checklist import checklist
+
+        return checklist(self, bootstrap, notes or {})
+
     def plot(self, along: str | None = None, *, ax: Any = None, level: float | None = 0.95) -> Any:
         """Data, fit and its band along one variable; returns the matplotlib axes.
 
-        Needs matplotlib (``pip install 'lawfit[plot]'``); see ``lawfit.plot.plot``.
+        Needs matplotlib (``pip install 'lawfit[plot]'``); see ``lf.plots`` for this and further
+        figures: residuals, replicates, profiles, isoFLOP slices, allocation.
         """
-        from .plot import plot
+        from .plots import along as draw
 
-        return plot(self, along, ax=ax, level=level)
+        return draw(self, along, ax=ax, level=level)
 
     def to_dict(self) -> dict[str, Any]:
         """A summary as plain Python data (numbers, texts, lists, dicts).

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from .fit import fit as fit_law
 from .law import Law, as_law
 from .losses import as_loss
 from .output import (
-    ALLOCATION,
     allocation_table,
     bootstrap_table,
     derived_table,
+    diagnosis_data,
     print_json,
     wants_json,
 )
@@ -70,16 +71,19 @@ def _fit_one(
         warnings.simplefilter("ignore", FitWarning)  # the verdict and the counts say it
         result = _fit_rows(arguments, law, columns, data)
         boot = None
-        if arguments.bootstrap and np.isfinite(result.values).all():
+        lost = result.diagnostics["not_identified"]
+        if arguments.bootstrap and np.isfinite(result.values).all() and not lost:
+            method, count = _replicates(arguments.bootstrap)
+            clusters = {"by": arguments.by} if arguments.by else {}
             boot = result.bootstrap(
-                arguments.bootstrap, seed=arguments.seed, threads=arguments.threads
+                count, method, **clusters, seed=arguments.seed, threads=arguments.threads
             )
         answer, text = _answers(arguments, result, boot)
     if arguments.save:
         result.save(arguments.save)
     if arguments.plot:
-        figure = result.plot(level=arguments.level).figure
-        figure.savefig(arguments.plot, dpi=150)
+        axes = np.ravel(_figure(arguments, result, boot))[0]
+        axes.figure.savefig(arguments.plot, dpi=150)
     return answer, text
 
 
@@ -152,7 +156,8 @@ def _answers(
     answer, parts = summary(result), [str(result)]
     level, method = arguments.level, arguments.interval
     if boot is not None:
-        answer["bootstrap"] = {"replicates": boot.replicates, "failed": boot.failed}
+        answer["bootstrap"] = {"kind": boot.method, "replicates": boot.replicates,
+                               "failed": boot.failed}  # fmt: skip
         if boot.replicates - boot.failed < 2:  # nothing to summarise; the delta method answers
             parts.append(f"bootstrap: {boot.failed:,} of {boot.replicates:,} resamples failed")
             boot = None
@@ -162,19 +167,28 @@ def _answers(
             "interval": boot.interval(level, method),
         }
         parts.append(bootstrap_table(boot, level, method))
+    elif arguments.bootstrap and (lost := result.diagnostics["not_identified"]):
+        parts.append(f"bootstrap: left out, since the data do not determine {', '.join(lost)}")
     derived = [_derived(arguments, result, boot, text) for text in arguments.derive]
     if derived:
         answer["derived"] = derived
         parts.append(derived_table(derived, level))
-    if arguments.allocate and np.isfinite(result.values).all():
+    if (arguments.allocate or arguments.reach) and np.isfinite(result.values).all():
+        question = _question(arguments)
         best = (
-            result.allocate(arguments.allocate, level=level) if boot is None
-            else boot.allocate(arguments.allocate, level=level, method=method)
+            result.allocate(**question, level=level) if boot is None
+            else boot.allocate(**question, level=level, method=method)
         )
-        answer["allocation"] = {
-            name: getattr(best, name) for name in ("compute", *ALLOCATION, "level", "intervals")
-        }
+        answer["allocation"] = asdict(best)
         parts.append(allocation_table(best))
+    if arguments.diagnose and np.isfinite(result.values).all():
+        found = result.diagnose()
+        answer["diagnosis"] = diagnosis_data(found)
+        parts.append(str(found))
+    if arguments.checklist:
+        listed = result.checklist(boot)
+        answer["checklist"] = listed.to_dict()
+        parts.append(str(listed))
     return answer, "\n\n".join(parts)
 
 
@@ -189,3 +203,42 @@ def _derived(
     drawn = boot.derive(text)
     return {"expression": text, "value": drawn.value, "stderr": drawn.stderr,
             "interval": drawn.interval(arguments.level, arguments.interval)}  # fmt: skip
+
+
+def _replicates(text: str) -> tuple[str, int | None]:
+    """KIND, KIND:N or N: the kind of bootstrap and how many replicates."""
+    kind, colon, count = text.partition(":")
+    if not colon and kind.isdigit():
+        kind, count = "pairs", kind
+    if count and not count.isdigit() or colon and not count:
+        raise ValueError(f"--bootstrap {text}: write a kind, a number, or KIND:NUMBER")
+    return kind, int(count) if count else None
+
+
+def _question(arguments: argparse.Namespace) -> dict[str, Any]:
+    """--allocate or --reach with --cost and --inference, as ``Fit.allocate`` takes them."""
+    try:
+        cost: Any = float(arguments.cost)
+    except ValueError:
+        cost = arguments.cost
+    target = {"compute": arguments.allocate} if arguments.allocate else {"loss": arguments.reach}
+    return {**target, "cost": cost, "inference": arguments.inference}
+
+
+def _figure(arguments: argparse.Namespace, result: Fit, boot: Bootstrap | None) -> Any:
+    """What --figure names."""
+    from . import plots
+
+    if arguments.figure == "residuals":
+        return plots.residuals(result)
+    if arguments.figure == "pairs":
+        if boot is None:
+            raise ValueError("--figure pairs: needs --bootstrap")
+        return plots.pairs(boot)
+    if arguments.figure == "allocation":
+        if not arguments.allocate:
+            raise ValueError("--figure allocation: needs --allocate, the end of its axis")
+        question = _question(arguments)
+        return plots.allocation(boot or result, question.pop("compute"), level=arguments.level,
+                                **question)
+    return result.plot(level=arguments.level)

@@ -17,12 +17,16 @@ from .report_fits import text
 __all__ = ["fit_table", "is_many"]
 
 # What is asked of a single fit, by option.
-_SINGLE = ("bootstrap", "derive", "allocate", "plot")
+_SINGLE = ("bootstrap", "derive", "allocate", "reach", "diagnose", "checklist", "plot")
 
 
 def is_many(arguments: argparse.Namespace) -> bool:
-    """Whether the options ask for more than one fit of each law."""
-    return bool(arguments.by) or len(arguments.on) > 1 or len(arguments.loss) > 1
+    """Whether the options ask for more than one fit of each law.
+
+    With --bootstrap the keys of --by are its clusters or strata.
+    """
+    groups = bool(arguments.by) and not arguments.bootstrap
+    return groups or len(arguments.on) > 1 or len(arguments.loss) > 1
 
 
 def fit_table(arguments: argparse.Namespace, laws: list[Any], data: Any, columns: Any) -> int:
