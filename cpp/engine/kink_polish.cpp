@@ -14,6 +14,9 @@ using Vector = Eigen::VectorXd;
 constexpr int kMostSteps = 500;
 constexpr double kAtZero[] = {1e-3, 1e-5, 1e-8};   // of the mean residual: rows taken to sit on their kink
 constexpr double kIndependent = 1e-8;   // relative length left of a row after the rows before it
+constexpr int kRefinements = 4;
+constexpr double kLongestSecant = 1e4;  // times the step that the slopes were taken over
+constexpr double kRoundingOfSum = 1e-12;
 constexpr double kLeastGain = 1e-15;    // relative decrease worth another step
 
 // One point: residuals in the residual space, their Jacobian (of the fitted side), gradient pieces.
@@ -29,12 +32,42 @@ class KinkDescent {
     double f = model_.objective(parameters, begin_, n_, nullptr);
     for (int step = 0; step < kMostSteps; ++step)
       if (const double before = f; !improve(f) || before - f <= kLeastGain * before) break;
+    for (int step = 0; step < kRefinements && refine(f); ++step) {}
     std::copy_n(theta_.data(), p_, parameters);
     return f;
   }
 
  private:
   double objective(const Vector& theta) { return model_.objective(theta.data(), begin_, n_, nullptr); }
+
+  // Along the kinks the objective is flat to its rounding long before its slope is: a secant step
+  // on the slope finds the last digits.
+  bool refine(double& f) {
+    if (!look(f, kAtZero[2])) return false;
+    const Vector before = theta_, way = along_kinks();
+    if (!way.allFinite() || way.norm() == 0) return false;
+    Vector natural = Vector::Zero(p_);
+    for (size_t k = 0; k < free_.size(); ++k) natural[free_[k]] = way[k] * unit_[k];
+    const auto slope = [&] {   // of the objective along the way, as far as it leaves the zero rows at zero
+      Vector along(free_.size());
+      for (size_t k = 0; k < free_.size(); ++k) along[k] = natural[free_[k]] / unit_[k];
+      along -= basis_ * (basis_.transpose() * along);
+      return gradient_.dot(along);
+    };
+    const double first = slope();
+    theta_ = onto_kinks(before + natural);
+    const bool looked = look(f, kAtZero[2]);
+    const double share = looked ? first / (first - slope()) : 0;
+    theta_ = before;
+    if (!(share > 0 && share < kLongestSecant)) return false;
+    Vector to = onto_kinks(before + share * natural);
+    for (int k = 0; k < p_; ++k) to[k] = std::clamp(to[k], lower_[k], upper_[k]);
+    const double value = objective(to);
+    if (!(value <= f * (1 + kRoundingOfSum))) return false;
+    theta_ = to;
+    f = value;
+    return true;
+  }
 
   // Which rows sit on their kink is a guess: a generous one first.
   bool improve(double& f) {
