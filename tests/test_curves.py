@@ -67,8 +67,10 @@ def check(fits, numbers, seed):
     assert not worse
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", [
+    *(pytest.param(law, marks=pytest.mark.slow) for law in LAWS[:2]),
+    pytest.param(LAWS[2], marks=pytest.mark.study),
+])
 def test_all_curves(law, curves):
     """Time and share converged are printed; a random 500 against SciPy.
 
