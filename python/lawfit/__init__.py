@@ -6,6 +6,7 @@ from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
+from .bootstrap_many import Bootstraps
 from .catalogue import laws
 from .cost import attention_cost
 from .crossing import Crossing, Multiplier, crossing, multiplier
@@ -21,6 +22,8 @@ from .isoflop import IsoFlop, isoflop
 from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
+from .profile import Profile
+from .comparison import Comparison, published
 from .result import Fit, Prediction, Starts
 from .trace import law
 
@@ -31,9 +34,11 @@ __all__ = [
     "Allocation",
     "Approaches",
     "Bootstrap",
+    "Bootstraps",
     "Cauchy",
     "Crossing",
     "DecisionAccuracy",
+    "Comparison",
     "Derived",
     "DerivedReplicates",
     "Envelope",
@@ -50,6 +55,7 @@ __all__ = [
     "Multiplier",
     "Parameter",
     "Prediction",
+    "Profile",
     "Quantile",
     "Rows",
     "SoftL1",
@@ -70,4 +76,5 @@ __all__ = [
     "laws",
     "load",
     "multiplier",
+    "published",
 ]

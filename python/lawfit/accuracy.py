@@ -129,7 +129,7 @@ def _law_at(boot: Any, at: Mapping[str, float]) -> Array:
     from .predict import points
 
     where = points(boot.fit, None, at)
-    free = boot.fit.law.contract(boot._matrix()[boot.good])
+    free = boot.fit.law.contract(boot.matrix[boot.good])
     return evaluate(boot.fit.law, free, where.columns)[:, 0]
 
 

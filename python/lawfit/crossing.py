@@ -209,7 +209,7 @@ def _sides(
         if len({boot.replicates for boot in bootstraps}) != 1:
             raise ValueError("bootstraps: the two must have as many replicates")
         good = bootstraps[0].good & bootstraps[1].good
-        drawn = [boot._matrix()[good] for boot in bootstraps]
+        drawn = [boot.matrix[good] for boot in bootstraps]
     return tuple(_Side(curve, fit.values[None, :], rows)  # type: ignore[return-value]
                  for curve, fit, rows in zip(curves, (first, second), drawn, strict=True))
 
