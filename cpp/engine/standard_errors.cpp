@@ -32,7 +32,7 @@ bool standard_errors(const CompiledLaw& law, const TableView& table, const Objec
         const double* at = jobs.parameters + job * p;
         if (jobs.count[job] == 0 || !std::all_of(at, at + p, [](double v) { return std::isfinite(v); })) continue;
         RowModel model(law, part(table, jobs.begin[job], jobs.count[job], columns), objective, jobs.count[job]);
-        covariance(model, at, jobs.active + job * p, jobs.count[job], jobs.kind, jobs.absolute, matrix.data(), p);
+        covariance(model, at, jobs.active + job * p, {jobs.kind, jobs.absolute, 0, jobs.count[job]}, matrix.data(), p);
         for (int k = 0; k < p; ++k)
           if (!jobs.active[job * p + k]) out[job * p + k] = std::sqrt(matrix[static_cast<size_t>(k) * p + k]);
       }

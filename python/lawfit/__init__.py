@@ -6,6 +6,7 @@ from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
+from .bootstrap_many import Bootstraps
 from .catalogue import laws
 from .checklist import Checklist
 from .cost import attention_cost
@@ -23,6 +24,8 @@ from .isoflop import IsoFlop, isoflop
 from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
+from .profile import Profile
+from .comparison import Comparison, published
 from .result import Fit, Prediction, Starts
 from .trace import law
 
@@ -33,10 +36,12 @@ __all__ = [
     "Allocation",
     "Approaches",
     "Bootstrap",
+    "Bootstraps",
     "Cauchy",
     "Checklist",
     "Crossing",
     "DecisionAccuracy",
+    "Comparison",
     "Derived",
     "DerivedReplicates",
     "Diagnosis",
@@ -54,6 +59,7 @@ __all__ = [
     "Multiplier",
     "Parameter",
     "Prediction",
+    "Profile",
     "Quantile",
     "Rows",
     "SoftL1",
@@ -75,4 +81,5 @@ __all__ = [
     "load",
     "multiplier",
     "plots",
+    "published",
 ]

@@ -122,6 +122,7 @@ def _document(fit: Fit) -> dict[str, Any]:
             "sources": rows.sources,
             "y_name": rows.y_name,
         },
+        "known_covariance": plain(fit.known_covariance),
         "residuals": plain(fit.residuals),
         "fitted": plain(fit.fitted),
     }
@@ -185,6 +186,8 @@ def _fit(document: Mapping[str, Any]) -> Fit:
             status=np.array(starts["status"]),
         ),
         settings={name: _setting(value) for name, value in document["settings"].items()},
+        known_covariance=None if document.get("known_covariance") is None
+        else np.stack([_array(row) for row in document["known_covariance"]]),
     )
 
 
