@@ -163,7 +163,20 @@ def test_fixed_and_bounded_parameters_stay_where_they_are():
 @pytest.mark.parametrize(("arguments", "error", "message"), [
     ({"n": 0}, ValueError, "n: must be at least 1"),
     ({"n": 2.5}, TypeError, "n: expected a whole number"),
-    ({"n": 5, "method": "wild"}, ValueError, "the only resampling so far is 'pairs', not 'wild'"),
+    ({"n": 5, "method": "wilt"}, ValueError, "method: unknown resampling 'wilt'; choose from pairs"),
+    ({"method": "cluster"}, ValueError, "by: method='cluster' needs the column"),
+    ({"method": "pairs", "by": "diverged"}, ValueError, "by: method='pairs' draws single rows"),
+    ({"method": "cluster", "by": "run"}, ValueError, "by: column 'run' is not in the data"),
+    ({"method": "cluster", "by": np.arange(7)}, ValueError, "one key a row (40 used of 40)"),
+    ({"method": "cluster", "by": np.zeros(40)}, ValueError, "by: all rows have the same key"),
+    ({"method": "jackknife", "n": 3}, ValueError, "n: not given with method='jackknife'"),
+    ({"method": "pairs", "multiplier": "webb"}, ValueError, "multiplier: goes with method='wild'"),
+    ({"method": "wild", "multiplier": "w"}, ValueError, "multiplier: unknown 'w'; choose from"),
+    ({"method": "wild", "noise": "N"}, ValueError, "noise: goes with method='parametric'"),
+    ({"method": "parametric", "noise": "M"}, ValueError, "noise: 'M' is not 'constant'"),
+    ({"method": "parametric", "noise": {"N": [1, 2]}}, ValueError, "'sd': values}"),
+    ({"check": 2}, ValueError, "check: must lie between 0 and 1"),
+    ({"check": "all"}, TypeError, "check: expected a share"),
     ({"n": 5, "weights": np.ones((5, 40))}, ValueError, "n: not given together with weights="),
     ({"weights": np.ones((5, 39))}, ValueError, "expected shape (replicates, 40), got (5, 39)"),
     ({"weights": np.ones(40)}, ValueError, "got (40,)"),
@@ -179,8 +192,8 @@ def test_refusals(fit, arguments, error, message):
 
 
 def test_wrong_intervals(boot):
-    with pytest.raises(ValueError, match="method: must be 'percentile' or 'basic', not 'bca'"):
-        boot.interval(method="bca")
+    with pytest.raises(ValueError, match="method: unknown interval 'bcaa'; choose from percentile"):
+        boot.interval(method="bcaa")
     with pytest.raises(ValueError, match="level: must lie between 0 and 1"):
         boot.interval(95)
 

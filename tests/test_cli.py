@@ -104,26 +104,26 @@ def test_bootstrap_and_allocation_tables(run, runs):
     assert re.search(r"^tokens per parameter( +[\d.e+]+){3}$", out, re.M)
 
 
-def test_everything_that_can_be_asked(run, tmp_path):
+def test_clusters_bca_and_everything_that_can_be_asked(run, tmp_path):
     data = two_term_table(0.01)
     data["run"] = np.repeat([f"run {i}" for i in range(20)], 2)
     path, picture = write(tmp_path / "c.csv", data), tmp_path / "figure.png"
     code, out, err = run(
-        "fit", path, "--law", TWO_TERMS, "--on", "log", "--bootstrap", "pairs:60",
-        "--interval", "basic", "--derive", "beta/(alpha+beta)", "--allocate", "1e24",
+        "fit", path, "--law", TWO_TERMS, "--on", "log", "--bootstrap", "cluster:60",
+        "--by", "run", "--interval", "bca", "--derive", "beta/(alpha+beta)", "--allocate", "1e24",
         "--inference", "1e12", "--cost", "6*N*D", "--diagnose", "--checklist", "--json",
         *(("--plot", picture, "--figure", "allocation") if has_matplotlib else ()),
     )  # fmt: skip
     assert code == 0 and err == ""
     (answer,) = json.loads(out)["fits"]
     fit = lf.fit(TWO_TERMS, data, on="log")
-    boot = fit.bootstrap(60)
-    assert answer["bootstrap"]["interval"]["E"] == list(boot.interval(0.95, "basic")["E"])
-    assert answer["bootstrap"]["method"] == "basic" and answer["bootstrap"]["kind"] == "pairs"
+    boot = fit.bootstrap(60, "cluster", by="run")
+    assert answer["bootstrap"]["interval"]["E"] == list(boot.interval(0.95, "bca")["E"])
+    assert answer["bootstrap"]["method"] == "bca" and answer["bootstrap"]["kind"] == "cluster"
     (derived,) = answer["derived"]
     exponent = boot.derive("beta/(alpha+beta)")
-    assert derived["interval"] == list(exponent.interval(0.95, "basic"))
-    best = boot.allocate(1e24, method="basic", inference=1e12, cost="6*N*D")
+    assert derived["interval"] == list(exponent.interval(0.95, "bca"))
+    best = boot.allocate(1e24, method="bca", inference=1e12, cost="6*N*D")
     assert answer["allocation"]["N"] == best.N and answer["allocation"]["exists"] == best.exists
     assert answer["allocation"]["intervals"]["N"] == list(best.intervals["N"])
     found = fit.diagnose()

@@ -183,6 +183,21 @@ def test_every_variable_has_its_panel(axes):
         lf.plots.variables(fit, axes=axes)
 
 
+def test_profile_curves(axes):
+    fit = robust_fit()
+    found = fit.profile("alpha", level=0.9)
+    assert lf.plots.profile(found, ax=axes) is axes
+    curve = axes.lines[0].get_xydata()
+    np.testing.assert_array_equal(curve, np.stack([found.at, np.abs(found.z)], axis=1))
+    height = axes.lines[1].get_ydata()[0]
+    np.testing.assert_allclose(np.interp([found.low, found.high], found.at, np.abs(found.z)),
+                               [height, height], rtol=1e-6)
+    panels = lf.plots.profiles(fit.profile())
+    assert [ax.get_xlabel() for ax in panels] == ["E", "A", "alpha", "B", "beta"]
+    with pytest.raises(ValueError, match="axes: expected 5, one a quantity, not 1"):
+        lf.plots.profiles(fit.profile(), axes=axes)
+
+
 @pytest.mark.parametrize("low, high, expected", [
     (1e7, 1e11, [r"$\mathdefault{10^{8}}$", r"$\mathdefault{10^{10}}$"]),
     (1.8, 60, ["2", "5", "10", "20", "50"]),
@@ -208,6 +223,7 @@ FIGURES = {
     "groups": lambda: lf.plots.residuals(robust_fit(), two_term_table()["D"]),
     "pairs": lambda: lf.plots.pairs(robust_fit().bootstrap(400))[0, 0],
     "isoflop": lambda: campaign_slices().plot(),
+    "profiles": lambda: lf.plots.profiles(robust_fit().profile())[0],
     "allocation": lambda: lf.plots.allocation(robust_fit().bootstrap(400), 1e26),
 }
 TOLERANCE = 4.0  # root mean square difference of the colours, of 255

@@ -192,6 +192,26 @@ def test_bootstrap_on_the_published_resamples(
         np.testing.assert_allclose(percentiles, ours["pct_2p5_50_97p5"][name], rtol=1e-5)
 
 
+def test_besiroglus_test_of_hoffmanns_constants(
+    best240: lf.Fit, reference_fits: dict[str, Any]
+) -> None:
+    legacy = np.random.RandomState(42)
+    weights = np.stack([np.bincount(legacy.choice(240, 240), minlength=240)
+                        for _ in range(4000)])
+    names = ("A", "B", "E", "alpha", "beta")
+    theirs = reference_fits["chinchilla"]["besiroglu_2024_published"]["log_form"]
+    logs = reference_fits["chinchilla"]["hoffmann_2022"]["log_form_from_tex"]
+    hoffmann = dict(zip(names, [np.exp(logs[f"log{n}"]) for n in "ABE"]
+                        + [logs["alpha"], logs["beta"]], strict=True))
+    point = dict(zip(names, [*np.exp(theirs[:3]), *theirs[3:]], strict=True))
+    told = lf.published(best240.law, point).test_against(
+        hoffmann, terms=["log(A)", "log(B)", "log(E)", "alpha", "beta"],
+        covariance=best240.bootstrap(weights=weights),
+    )
+    assert told.chi2 == pytest.approx(239.6, abs=1)
+    assert told.df == 5 and told.p == pytest.approx(9e-50, rel=0.5)
+
+
 def test_own_bootstrap(best240: lf.Fit) -> None:
     boot = best240.bootstrap(4000, seed=1)
     assert boot.failed == 0

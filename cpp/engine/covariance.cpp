@@ -25,10 +25,10 @@ std::vector<int> off_bounds(const int8_t* active, int p) {
 
 struct RowTable {
   std::vector<double> model, slope, majoriser, curvature, jacobian;
-  RowTable(RowModel& source, const double* parameters, int p, int64_t begin, int64_t count)
-      : model(count), slope(count), majoriser(count), curvature(count), jacobian(count * p) {
-    const double spread = source.objective(parameters, begin, count, nullptr) / static_cast<double>(std::max<int64_t>(count, 1));
-    source.rows(parameters, begin, count, nullptr, {model.data(), slope.data(), majoriser.data(), curvature.data(), jacobian.data()}, spread);
+  RowTable(RowModel& source, const double* parameters, int p, const RowView& range)
+      : model(range.count), slope(range.count), majoriser(range.count), curvature(range.count), jacobian(range.count * p) {
+    const double spread = source.objective(parameters, range) / static_cast<double>(std::max<int64_t>(range.count, 1));
+    source.rows(parameters, range, {model.data(), slope.data(), majoriser.data(), curvature.data(), jacobian.data()}, spread);
   }
 };
 
@@ -83,52 +83,101 @@ bool definite_inverse(Matrix h, Matrix& out) {
   out = inverse_of(solver.eigenvectors(), solver.eigenvalues(), kHessianTolerance, scale);
   return true;
 }
+// Sum over units (clusters, else rows) of outer products of their gradients. A unit drawn m times
+// has m times the gradient and must count m times, not m squared.
+Matrix meat(const RowTable& rows, const std::vector<int>& free, int p, const CovarianceRequest& request) {
+  const auto q = static_cast<Eigen::Index>(free.size());
+  int64_t units = request.count;
+  if (request.clusters) units = 1 + *std::max_element(request.clusters, request.clusters + request.count);
+  Matrix gradients = Matrix::Zero(q, units), out = Matrix::Zero(q, q);
+  std::vector<double> drawn(units, request.frequency ? 0 : 1);
+  for (int64_t r = 0; r < request.count; ++r) {
+    if (!(rows.majoriser[r] > 0)) continue;
+    const int64_t u = request.clusters ? request.clusters[r] : r;
+    if (request.frequency) drawn[u] = std::max(drawn[u], request.frequency[r]);
+    for (Eigen::Index k = 0; k < q; ++k) gradients(k, u) += rows.slope[r] * rows.jacobian[r * p + free[k]];
+  }
+  for (int64_t u = 0; u < units; ++u)
+    if (drawn[u] > 0) out.noalias() += gradients.col(u) * gradients.col(u).transpose() / drawn[u];
+  return out;
+}
+
+// Clusters with rows in use; a cluster drawn twice is two.
+double cluster_count(const RowTable& rows, const CovarianceRequest& request) {
+  std::vector<double> drawn(1 + *std::max_element(request.clusters, request.clusters + request.count), 0.0);
+  for (int64_t r = 0; r < request.count; ++r)
+    if (rows.majoriser[r] > 0) drawn[request.clusters[r]] = std::max(drawn[request.clusters[r]], request.frequency ? request.frequency[r] : 1);
+  double total = 0;
+  for (double d : drawn) total += d;
+  return total;
+}
 }  // namespace
 
-void covariance(RowModel& model, const double* parameters, const int8_t* active, int64_t count, CovarianceKind kind,
-                bool absolute, double* out, int p) {
+void covariance(RowModel& model, const double* parameters, const int8_t* active, const CovarianceRequest& request, double* out, int p) {
   std::fill(out, out + static_cast<size_t>(p) * p, not_a_number);
+  const CovarianceKind kind = request.kind;
   if (has_kink(model.loss()) && kind != CovarianceKind::jacobian) return;   // no curvature to invert
   const std::vector<int> free = off_bounds(active, p);
   const auto q = static_cast<Eigen::Index>(free.size());
-  const RowTable rows(model, parameters, p, 0, count);
-  int64_t used = 0;
-  double spread = 0;
-  for (int64_t r = 0; r < count; ++r) {
+  const RowView range{request.begin, request.count, request.weight, request.target};
+  const RowTable rows(model, parameters, p, range);
+  double used = 0, spread = 0;
+  for (int64_t r = 0; r < request.count; ++r) {
     if (!(rows.majoriser[r] > 0)) continue;
-    ++used;
+    used += request.frequency ? request.frequency[r] : 1;
     spread += rows.slope[r] * rows.slope[r] / rows.majoriser[r];
   }
-  if (q == 0 || used <= q) return;
-  const double freedom = static_cast<double>(used - q);
+  const double freedom = used - static_cast<double>(q);
+  if (q == 0 || !(freedom > 0)) return;
   Matrix result;
   if (kind == CovarianceKind::jacobian) {
     if (!gram_inverse(scaled_jacobian(rows, free, p), result)) return;
-    if (!absolute) result *= spread / freedom;
+    if (!request.absolute) result *= spread / freedom;
   } else {
     std::vector<double> full(static_cast<size_t>(p) * p);
-    model.hessian(parameters, 0, count, nullptr, full.data());
+    model.hessian(parameters, range, full.data());
     Matrix h(q, q), inverse;
     for (Eigen::Index i = 0; i < q; ++i)
       for (Eigen::Index k = 0; k < q; ++k) h(i, k) = full[static_cast<size_t>(free[i]) * p + free[k]];
     if (!definite_inverse(h, inverse)) return;
     if (kind == CovarianceKind::hessian) {
-      result = absolute ? inverse : Matrix(inverse * (spread / freedom));
+      result = request.absolute ? inverse : Matrix(inverse * (spread / freedom));
     } else {
-      Matrix meat = Matrix::Zero(q, q);
-      Vector gradient(q);
-      for (int64_t r = 0; r < count; ++r) {
-        if (rows.slope[r] == 0) continue;
-        for (Eigen::Index k = 0; k < q; ++k) gradient(k) = rows.slope[r] * rows.jacobian[r * p + free[k]];
-        meat.noalias() += gradient * gradient.transpose();
+      double correction = used / freedom;
+      if (kind == CovarianceKind::cluster) {   // as usual for few clusters: G/(G - 1) (n - 1)/(n - p)
+        const double clusters = cluster_count(rows, request);
+        if (!(clusters > 1)) return;
+        correction = clusters / (clusters - 1) * (used - 1) / freedom;
       }
-      result = inverse * meat * inverse * (static_cast<double>(used) / freedom);
+      result = inverse * meat(rows, free, p, request) * inverse * correction;
     }
   }
   // A variance that rounding made negative says that the matrix holds no digits for its parameter.
   for (Eigen::Index i = 0; i < q; ++i)
     for (Eigen::Index k = 0; k < q; ++k)
       out[static_cast<size_t>(free[i]) * p + free[k]] = result(i, i) >= 0 && result(k, k) >= 0 ? result(i, k) : not_a_number;
+}
+
+void leverages(RowModel& model, Space space, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count, double* out) {
+  std::fill(out, out + count, 0.0);
+  const std::vector<int> free = off_bounds(active, p);
+  std::vector<double> fitted(count), jacobian(count * p);
+  model.rows(parameters, {begin, count}, {fitted.data(), nullptr, nullptr, nullptr, jacobian.data()});
+  Matrix j(count, static_cast<Eigen::Index>(free.size()));
+  const TableData& table = model.table();
+  for (int64_t r = 0; r < count; ++r) {
+    const double slope = space == Space::log ? 1 / fitted[r] : space == Space::logit ? 1 / (fitted[r] * (1 - fitted[r])) : 1;
+    const double scale = slope * (table.inverse_sigma.empty() ? 1 : table.inverse_sigma[begin + r]) *
+                         (table.weight.empty() ? 1 : std::sqrt(table.weight[begin + r]));
+    for (size_t k = 0; k < free.size(); ++k) j(r, k) = scale * jacobian[r * p + free[k]];
+  }
+  if (!j.allFinite() || j.size() == 0) return;
+  for (Eigen::Index k = 0; k < j.cols(); ++k) if (const double norm = j.col(k).norm(); norm > 0) j.col(k) /= norm;
+  const Eigen::JacobiSVD<Matrix, Eigen::HouseholderQRPreconditioner> svd(j, Eigen::ComputeThinU);
+  for (Eigen::Index k = 0; k < svd.singularValues().size(); ++k) {
+    if (!(svd.singularValues()(k) > kRankTolerance * svd.singularValues()(0))) continue;
+    for (int64_t r = 0; r < count; ++r) out[r] += svd.matrixU()(r, k) * svd.matrixU()(r, k);
+  }
 }
 
 namespace {
@@ -157,7 +206,7 @@ bool idle(RowModel& model, const Problem& problem, const double* parameters, int
   if (problem.typical[k] > 0) return true;
   std::vector<double> without(parameters, parameters + problem.parameters());
   without[k] = 0;
-  const double with = model.objective(parameters, begin, count, nullptr), zeroed = model.objective(without.data(), begin, count, nullptr);
+  const double with = model.objective(parameters, {begin, count}), zeroed = model.objective(without.data(), {begin, count});
   return !(zeroed <= with * (1 + 1e-6) + kPerfectFit * felt * felt);
 }
 }  // namespace
@@ -165,7 +214,7 @@ bool idle(RowModel& model, const Problem& problem, const double* parameters, int
 bool find_tradeoffs(RowModel& model, const Problem& problem, const double* parameters, const int8_t* active, int64_t begin, int64_t count,
                     uint8_t* tradeoff) {
   const int p = problem.parameters();
-  const RowTable rows(model, parameters, p, begin, count);
+  const RowTable rows(model, parameters, p, {begin, count});
   const std::vector<int> free = unpressed(rows, active, p);
   if (free.empty()) return false;
   double felt = 0;

@@ -5,12 +5,24 @@
 
 namespace lawfit {
 
-enum class CovarianceKind { jacobian, hessian, sandwich };
+enum class CovarianceKind { jacobian, hessian, sandwich, cluster };
+
+struct CovarianceRequest {
+  CovarianceKind kind;
+  bool absolute;                       // sigma is known, so no scale is estimated
+  int64_t begin, count;                // rows
+  const int32_t* clusters = nullptr;   // of each row of the range, numbered from 0
+  // A replicate's: weights of its rows, how often each was drawn (weights are in proportion), targets.
+  const double *weight = nullptr, *frequency = nullptr, *target = nullptr;
+};
 
 // parameters x parameters into `out`; NaN where undefined: parameters on a bound, no degrees of
-// freedom, or a singular matrix. absolute: sigma is known, so no scale is estimated.
-void covariance(RowModel& model, const double* parameters, const int8_t* active, int64_t count, CovarianceKind kind,
-                bool absolute, double* out, int p);
+// freedom, or a singular matrix.
+void covariance(RowModel& model, const double* parameters, const int8_t* active, const CovarianceRequest& request, double* out, int p);
+
+// The hat matrix's diagonal for rows [begin, begin + count) of the weighted least-squares problem in
+// the residual space: how much each row pulls its own fitted value, whatever the loss.
+void leverages(RowModel& model, Space space, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count, double* out);
 
 // Row i of `tradeoff` marks the parameters that i trades off with, itself when the fitted values do
 // not feel it at all. True when there are any: the scaled Jacobian of the parameters that no bound

@@ -38,7 +38,7 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   sizes_.resize(n);
   for (size_t k = 0; k < n; ++k) {
     sizes_[k] = ranges[k].size;
-    jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, 2e-15 * ranges[k].size};
+    jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, kSharpest * ranges[k].size};
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
   std::vector<Field> fields;
@@ -59,15 +59,38 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
     });
     retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>&) {
       for (Job& job : jobs) job.cautious = true;   // short steps from the start itself
-      run_stage({&problem_, &table_, Stage::finish, false}, jobs, outcomes, options_, cancelled_);
+      run_stage({&problem_, &table_, Stage::finish, own_weights_}, jobs, outcomes, options_, cancelled_);
     });
   }
   exact_objectives();
 }
 
+void Descent::refit(std::vector<Job> jobs) {
+  const size_t n = jobs.size();
+  jobs_ = std::move(jobs);
+  own_weights_ = std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.weight != nullptr; });
+  parameters_.resize(n * p_);
+  active_.assign(n * p_, 0);
+  outcomes_.resize(n);
+  sizes_.resize(n);
+  std::vector<const double*> warm(n);
+  for (size_t k = 0; k < n; ++k) {
+    warm[k] = jobs_[k].start;
+    std::copy_n(warm[k], p_, &parameters_[k * p_]);
+    sizes_[k] = jobs_[k].sharpest / kSharpest;
+    outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
+  }
+  run_stage({&problem_, &table_, Stage::finish, own_weights_}, jobs_, outcomes_, options_, cancelled_);
+  retry(warm, [&](std::vector<Job>& again, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
+    far(problem_, again, outcomes, sizes);
+    finish(again, outcomes, sizes);
+  });
+  exact_objectives();
+}
+
 void Descent::far_from_starts(const FitOptions& options) {
   for (size_t k = 0; k < jobs_.size(); ++k) jobs_[k].relax = far_scale(sizes_[k]);
-  run_stage({&problem_, &table_, Stage::far, false}, jobs_, outcomes_, options, cancelled_);
+  run_stage({&problem_, &table_, Stage::far, own_weights_}, jobs_, outcomes_, options, cancelled_);
 }
 
 // Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
@@ -75,7 +98,7 @@ double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 
 
 void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
   for (size_t k = 0; k < jobs.size(); ++k) jobs[k].relax = far_scale(sizes[k]);
-  run_stage({&problem, &table_, Stage::far, false}, jobs, outcomes, options_, cancelled_);
+  run_stage({&problem, &table_, Stage::far, own_weights_}, jobs, outcomes, options_, cancelled_);
 }
 
 namespace {
@@ -107,7 +130,7 @@ void Descent::go_on(Stage stage, std::vector<Job>& jobs, std::vector<Outcome>& o
     moved[i] = outcomes[todo[i]].moved;
     outcomes[todo[i]].status = Status::cancelled;   // until it is reached
   }
-  run_stage({&problem_, &table_, stage, false}, jobs, outcomes, todo, options, cancelled_);
+  run_stage({&problem_, &table_, stage, own_weights_}, jobs, outcomes, todo, options, cancelled_);
   for (size_t i = 0; i < todo.size(); ++i) outcomes[todo[i]].moved |= moved[i] != 0;
 }
 
@@ -172,7 +195,7 @@ void Descent::disprove(const std::vector<Field>& fields) {
     outcomes_[k].status = Status::cancelled;
     outcomes_[k].settled = outcomes_[k].moved = false;
   }
-  run_stage({&problem_, &table_, Stage::far, false}, jobs_, outcomes_, again, options_, cancelled_);
+  run_stage({&problem_, &table_, Stage::far, own_weights_}, jobs_, outcomes_, again, options_, cancelled_);
   std::vector<int64_t> near;
   for (int64_t k : again) if (unfinished(outcomes_[k])) near.push_back(k);
   finish(jobs_, outcomes_, sizes_, near);
@@ -281,7 +304,7 @@ void Descent::exact_objectives() {
   if (problem_.loss == Loss::squared) return;
   for (size_t k = 0; k < jobs_.size(); ++k)
     if (std::isfinite(outcomes_[k].objective) && (has_kink(problem_.loss) || !fitted(outcomes_[k].status)))
-      outcomes_[k].objective = rows_.objective(outcomes_[k].parameters, jobs_[k].begin, jobs_[k].count, nullptr);
+      outcomes_[k].objective = rows_.objective(outcomes_[k].parameters, {jobs_[k].begin, jobs_[k].count, jobs_[k].weight, jobs_[k].target});
 }
 
 }  // namespace lawfit

@@ -18,6 +18,7 @@ struct RowRange {
 inline bool fitted(Status s) { return s == Status::converged || s == Status::converged_at_bound; }
 double typical_size(const TableData& table, int64_t begin, int64_t count);   // root mean square of T(y)/sigma
 
+constexpr double kSharpest = 2e-15;     // smoothing of kinks that rounding leaves meaningful, of the data's size
 constexpr double kSameBasin = 1e-6;   // relative objective within which two optima are one
 
 class Descent {
@@ -28,6 +29,9 @@ class Descent {
   // Start k (natural scale, k*parameters in `starts`) is fitted to the rows ranges[k]. Where
   // `given` is not null, start k that is lost is tried again from given[k].
   void run(const std::vector<RowRange>& ranges, std::vector<double> starts, const std::vector<const double*>& given);
+  // Refits of replicates, whose jobs bring their own weights or targets, from the optimum of the
+  // full data. Those that do not settle from there go the long way round.
+  void refit(std::vector<Job> jobs);
   const std::vector<Outcome>& outcomes() const { return outcomes_; }
 
  private:
@@ -60,6 +64,7 @@ class Descent {
   const FitOptions& options_;
   std::atomic<bool>& cancelled_;
   const int p_;
+  bool own_weights_ = false;
   std::vector<double> starts_, parameters_;
   std::vector<int8_t> active_;
   std::vector<double> sizes_;       // of the jobs' rows

@@ -124,7 +124,8 @@ void Evaluator::fill(double* tile, int lane, const double* source, int64_t count
   if (weighted_) for (int64_t r = count; r < tile_rows_; ++r) tile[r * W + lane] = padding - shift;
 }
 
-void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means) {
+void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
+                          const double* target) {
   Held& held = held_[lane];
   const bool same_rows = held.table == &table && held.version == table.version && held.begin == begin && held.count == count;
   if (!same_rows) {
@@ -139,8 +140,11 @@ void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64
       means_[k * W + lane] = mean;
       fill(columns_ + k * tile_rows_ * W, lane, source, count, mean, source[0]);
     }
-    fill(target_, lane, table.target.data() + begin, count, 0, table.target[begin]);
     if (with_sigma_) fill(inverse_sigma_, lane, table.inverse_sigma.data() + begin, count, 0, table.inverse_sigma[begin]);
+  }
+  if (!same_rows || held.target != target || target) {
+    const double* source = target ? target : table.target.data() + begin;
+    fill(target_, lane, source, count, 0, source[0]);
   }
   if (weighted_ && (!same_rows || held.weight != weight || weight)) {
     const double* source = weight ? weight : table.weight.empty() ? nullptr : table.weight.data() + begin;
@@ -150,7 +154,7 @@ void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64
         (layout_ == Layout::points ? weight_[r] : weight_[r * W + lane]) = r < count;
     }
   }
-  held = {&table, table.version, begin, count, weight};
+  held = {&table, table.version, begin, count, weight, target};
   used_rows_ = 0;
   for (const Held& h : held_) used_rows_ = std::max(used_rows_, h.count);
   if (layout_ == Layout::points) used_rows_ = (count + W - 1) / W;
@@ -227,6 +231,17 @@ void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape,
   sums.energy[0] = objective.energy;
   sums.sensitivity[0] = objective.sensitivity;
   if (layout_ == Layout::points) across_lanes(sums);
+}
+
+void Evaluator::first_row(V* value, V* jacobian, V* hessian) const {
+  const int p = program_.parameters;
+  *value = load(value_.base);
+  for (int i = 0; i < p; ++i) jacobian[i] = load(jacobian_[i].base);
+  std::fill(hessian, hessian + p * (p + 1) / 2, V{});
+  for (size_t h = 0; h < hessian_.size(); ++h) {
+    const auto& at = program_.hessian[h];
+    hessian[at.i * (at.i + 1) / 2 + at.j] = load(hessian_[h].base);
+  }
 }
 
 void Evaluator::rows(const V* parameters, const LossShape& shape, const Rows& out) {

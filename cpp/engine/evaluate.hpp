@@ -51,12 +51,16 @@ class Evaluator {
   Evaluator(const Program& program, Space space, Loss loss, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
 
   // Fills one lane with rows [begin, begin + count) of a table; `weight` overrides the table's.
-  // `means` receives the mean of every centred column (subtracted here). In the points layout
+  // and `target` its T(y). `means` receives the mean of every centred column (subtracted here). In the points layout
   // the lane must be 0 and all lanes are filled.
-  void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means);
+  void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
+                 const double* target = nullptr);
   void evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums);
   double weight_total(int lane) const;
   int lanes() const { return layout_ == Layout::points ? 1 : W; }   // independent problems at once
+  // After evaluate() at the Hessian's tier: the first row's model value and derivatives in every lane,
+  // the second ones as packed lower triangle (problems layout only).
+  void first_row(V* value, V* jacobian, V* hessian) const;
   // Per-row results of one parameter vector (points layout only): any pointer may be null.
   struct Rows { double *model, *slope, *majoriser, *curvature, *jacobian, *value = nullptr; };   // jacobian: rows x parameters
   void rows(const V* parameters, const LossShape& shape, const Rows& out);
@@ -86,7 +90,7 @@ class Evaluator {
   Column value_;
   std::vector<Column> jacobian_, hessian_;
   std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block
-  struct Held { const TableData* table = nullptr; int64_t version = 0, begin = 0, count = 0; const double* weight = nullptr; };
+  struct Held { const TableData* table = nullptr; int64_t version = 0, begin = 0, count = 0; const double *weight = nullptr, *target = nullptr; };
   Held held_[W];                    // what each lane holds, so that equal data are not copied again
   std::vector<double> means_;       // [centred column][lane]
 };

@@ -51,18 +51,5 @@ struct FitRequest {
   int64_t number(int64_t g) const { return numbers ? numbers[g] : g; }
 };
 
-// Refits of one data set with other row weights, warm from a fit.
-struct ReplicateRequest {
-  TableView table;
-  ObjectiveSpec objective;
-  std::vector<double> lower, upper, warm;
-  int64_t replicates;
-  const double* weights = nullptr;   // replicates x rows, or null: pairs resamples drawn here
-};
-struct ReplicateTable {
-  std::vector<double> values, objective;
-  std::vector<int8_t> status;
-};
-ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request, const FitOptions& options);
 
 }  // namespace lawfit

@@ -227,7 +227,7 @@ Status GroupFits::certified(int64_t g, const Outcome& o, const double* values, c
   Status status = own_status(o);
   const bool extreme = std::any_of(values, values + p_, [](double v) { return v != 0 && (std::fabs(v) < kLeastSize || std::fabs(v) > 1 / kLeastSize); });
   // The centred law may have a value where the natural parameters over- or underflow.
-  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, begin(g), count(g), nullptr))) return Status::not_finite;
+  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, {begin(g), count(g)}))) return Status::not_finite;
   if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
   if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
   const bool doubtful = status == Status::stalled || status == Status::not_identified || !(o.inverse_trace < kSoundInverse);

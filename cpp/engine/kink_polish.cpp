@@ -29,7 +29,7 @@ class KinkDescent {
 
   double run(double* parameters) {
     theta_ = Eigen::Map<Vector>(parameters, p_);
-    double f = model_.objective(parameters, begin_, n_, nullptr);
+    double f = model_.objective(parameters, {begin_, n_});
     for (int step = 0; step < kMostSteps; ++step)
       if (const double before = f; !improve(f) || before - f <= kLeastGain * before) break;
     for (int step = 0; step < kRefinements && refine(f); ++step) {}
@@ -38,7 +38,7 @@ class KinkDescent {
   }
 
  private:
-  double objective(const Vector& theta) { return model_.objective(theta.data(), begin_, n_, nullptr); }
+  double objective(const Vector& theta) { return model_.objective(theta.data(), {begin_, n_}); }
 
   // Along the kinks the objective is flat to its rounding long before its slope is: a secant step
   // on the slope finds the last digits.
@@ -79,7 +79,7 @@ class KinkDescent {
   // Rows, free parameters and the independent rows at zero, at the current point.
   bool look(double f, double near) {
     const double mean = f / static_cast<double>(n_);
-    model_.rows(theta_.data(), begin_, n_, nullptr, {fitted_.data(), slope_.data(), majoriser_.data(), curvature_.data(), jacobian_.data()}, mean);
+    model_.rows(theta_.data(), {begin_, n_}, {fitted_.data(), slope_.data(), majoriser_.data(), curvature_.data(), jacobian_.data()}, mean);
     free_.clear();
     for (int k = 0; k < p_; ++k)
       if (theta_[k] > lower_[k] && theta_[k] < upper_[k]) free_.push_back(k);
@@ -221,7 +221,7 @@ class KinkDescent {
     const Eigen::CompleteOrthogonalDecomposition<Matrix> solve(a);
     std::vector<double> values(n_);
     for (int round = 0; round < 3; ++round) {
-      model_.rows(theta.data(), begin_, n_, nullptr, {values.data(), nullptr, nullptr, nullptr, nullptr});
+      model_.rows(theta.data(), {begin_, n_}, {values.data(), nullptr, nullptr, nullptr, nullptr});
       Vector r(a.rows());
       for (size_t i = 0; i < zero_.size(); ++i)
         r[i] = (model_.table().target[begin_ + zero_[i]] - space_transform(spec_.space, values[zero_[i]])) * sigma(zero_[i]);

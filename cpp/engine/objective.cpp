@@ -94,6 +94,14 @@ double space_transform(Space space, double value) {
   }
 }
 
+double space_inverse(Space space, double value) {
+  switch (space) {
+    case Space::log: return std::exp(value);
+    case Space::logit: return 1 / (1 + std::exp(-value));
+    default: return value;
+  }
+}
+
 double typical_residual(Loss loss, double s, double mean) {
   const double quadratic = std::sqrt(2 * std::max(mean, 0.0));
   switch (loss) {

@@ -79,6 +79,7 @@ template <Space S_> LAWFIT_INLINE SpaceTerms space_terms(V m) {
 }
 
 double space_transform(Space space, double value);   // T(y) for a datum
+double space_inverse(Space space, double value);
 
 // One block of points: strides are W where the operand varies by point, 0 where it does not.
 struct ObjectiveBlock {

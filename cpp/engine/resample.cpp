@@ -1,97 +1,252 @@
-// Refits of resampled weights, warm from the full fit.
+// Refits of replicates, warm from the full fit; some of them from automatic starts, too.
+#include "resample.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "batch.hpp"
+#include "clock.hpp"
 #include "descent.hpp"
-#include "fit.hpp"
-#include "random.hpp"
-#include "row_model.hpp"
-#include "stages.hpp"
+#include "pool.hpp"
 
 namespace lawfit {
 
 namespace {
-// Row counts of one pairs resample: as many draws with replacement as there are rows.
-void draw_pairs(uint64_t seed, int64_t replicate, int64_t rows, double* counts) {
-  std::fill(counts, counts + rows, 0.0);
-  const Philox stream(seed, static_cast<uint64_t>(replicate) + 1);
-  for (int64_t i = 0; i < rows; i += 4) {
-    const auto words = stream.block(static_cast<uint64_t>(i) / 4);
-    for (int64_t k = i; k < std::min(i + 4, rows); ++k) counts[below(words[k - i], static_cast<uint32_t>(rows))] += 1;
-  }
+constexpr int64_t kChunkNumbers = int64_t{1} << 22;   // drawn weights or targets held at once
+constexpr int64_t kChunkJobs = int64_t{1} << 16;
+constexpr int64_t kDrawnInline = 1 << 15;             // numbers below which one thread draws them
+
+// work(k) for k in [0, count), on as many threads as there are.
+template <class Work> void for_each(int64_t count, bool small, const FitOptions& options, std::atomic<bool>& cancelled, const Work& work) {
+  std::atomic<int64_t> next{0};
+  auto run = [&](int) {
+    constexpr int64_t kStretch = 16;
+    for (int64_t k = next.fetch_add(kStretch); k < count && !cancelled; k = next.fetch_add(kStretch))
+      for (int64_t j = k; j < std::min(k + kStretch, count); ++j) work(j);
+  };
+  run_workers(small ? 1 : options.threads, small || options.threads == 1, run,
+              [&] { return !options.poll || options.poll(std::min(next.load(), count), count); }, cancelled);
 }
+
+class ReplicateCall {
+ public:
+  ReplicateCall(const CompiledLaw& law, const ReplicateRequest& request, const FitOptions& options)
+      : law_(law), request_(request), options_(options), p_(law.centred.parameters),
+        problem_(make_problem(law, request.objective, request.lower, request.upper)),
+        table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
+                             request.table.rows, request.objective.space)),
+        rows_(law, request.table, request.objective, longest_group()),
+        maker_(request.scheme, request.offsets, request.groups, request.table.rows, options.seed),
+        total_(request.groups * request.replicates) {
+    if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
+    if (options.max_seconds > 0) options_.limits.deadline = now_seconds() + options.max_seconds;
+    result_.values.assign(static_cast<size_t>(total_) * p_, not_a_number);
+    result_.objective.assign(total_, not_a_number);
+    result_.status.assign(total_, static_cast<int8_t>(Status::cancelled));
+    result_.checked.assign(total_, 0);
+    for (int64_t g = 0; g < request_.groups; ++g) prepare_group(g);
+  }
+
+  ReplicateTable run() {
+    for (int64_t first = 0; first < total_ && !cancelled_;) first = refit_chunk(first);
+    if (request_.checked > 0 && !cancelled_) check();
+    return std::move(result_);
+  }
+
+ private:
+  struct Group { bool usable; double relax, sharpest; };
+  int64_t begin(int64_t g) const { return request_.offsets[g]; }
+  int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
+  int64_t longest_group() const {
+    int64_t longest = 1;
+    for (int64_t g = 0; g < request_.groups; ++g) longest = std::max(longest, count(g));
+    return longest;
+  }
+  const double* warm(int64_t g) const { return request_.warm + g * p_; }
+  bool new_targets() const { return request_.scheme.new_targets(); }
+
+  void prepare_group(int64_t g) {
+    Group group{count(g) > 0 && std::all_of(warm(g), warm(g) + p_, [](double v) { return std::isfinite(v); }), 0, 0};
+    if (group.usable && has_kink(request_.objective.loss))   // a kink needs some smoothing to start from
+      group.relax = 0.1 * rows_.objective(warm(g), {begin(g), count(g)}) / static_cast<double>(count(g));
+    if (group.usable) group.sharpest = kSharpest * typical_size(table_, begin(g), count(g));
+    groups_.push_back(group);
+  }
+
+  // Weights (times the table's own) or targets of one replicate; false when it cannot be fitted.
+  bool draw(int64_t g, int64_t r, double* out) const {
+    if (!maker_.make(g, r, out)) return false;
+    if (new_targets()) return informative(table_.weight.empty() ? nullptr : &table_.weight[begin(g)], count(g));
+    if (!table_.weight.empty()) for (int64_t i = 0; i < count(g); ++i) out[i] *= table_.weight[begin(g) + i];
+    return informative(out, count(g));
+  }
+  bool informative(const double* weight, int64_t n) const {
+    return (weight ? std::count_if(weight, weight + n, [](double w) { return w > 0; }) : n) >= p_;
+  }
+
+  // Refits as many replicates as fit into the chunk; returns the first that is left.
+  int64_t refit_chunk(int64_t first) {
+    std::vector<int64_t> places;   // of each replicate's numbers in the chunk
+    int64_t numbers = 0, last = first;
+    for (; last < total_ && last - first < kChunkJobs; ++last) {
+      const int64_t n = count(last / request_.replicates);
+      if (last > first && numbers + n > kChunkNumbers) break;
+      places.push_back(numbers);
+      numbers += n;
+    }
+    drawn_.resize(std::max<size_t>(drawn_.size(), numbers));
+    std::vector<char> fits(last - first, 0);
+    FitOptions options = options_;
+    options.poll = nullptr;
+    if (options_.poll) options.poll = [&](int64_t done, int64_t jobs) { return options_.poll(std::min(first + done, first + jobs), total_); };
+    for_each(last - first, numbers < kDrawnInline, options, cancelled_, [&](int64_t k) {
+      const int64_t g = (first + k) / request_.replicates;
+      fits[k] = groups_[g].usable && draw(g, (first + k) % request_.replicates, &drawn_[places[k]]);
+    });
+    std::vector<Job> jobs;
+    std::vector<int64_t> index;
+    for (int64_t k = first; k < last; ++k) {
+      const int64_t g = k / request_.replicates;
+      if (!fits[k - first]) {
+        if (!cancelled_) result_.status[k] = static_cast<int8_t>(groups_[g].usable ? Status::too_few_points : Status::not_finite);
+        continue;
+      }
+      Job job{begin(g), count(g), new_targets() ? nullptr : &drawn_[places[k - first]], warm(g), groups_[g].relax};
+      job.target = new_targets() ? &drawn_[places[k - first]] : nullptr;
+      job.sharpest = groups_[g].sharpest;
+      jobs.push_back(job);
+      index.push_back(k);
+    }
+    Descent descent(problem_, table_, rows_, options, cancelled_);
+    descent.refit(std::move(jobs));
+    for (size_t k = 0; k < index.size(); ++k) {
+      const Outcome& o = descent.outcomes()[k];
+      std::copy_n(o.parameters, p_, &result_.values[index[k] * p_]);
+      result_.objective[index[k]] = o.objective;
+      result_.status[index[k]] = static_cast<int8_t>(o.status);
+    }
+    return last;
+  }
+
+  // Some replicates are fitted as if nothing were known: a warm start may miss a second basin.
+  void check() {
+    const int64_t n = std::min(request_.checked, request_.replicates);
+    std::vector<int64_t> chosen;
+    int64_t rows = 0;
+    for (int64_t g = 0; g < request_.groups && !cancelled_; ++g)
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t k = g * request_.replicates + (2 * i + 1) * request_.replicates / (2 * n);
+        if (result_.status[k] == static_cast<int8_t>(Status::too_few_points) || !groups_[g].usable) continue;
+        chosen.push_back(k);
+        rows += count(g);
+        if (rows < kChunkNumbers / 8) continue;
+        check_chosen(chosen);
+        chosen.clear();
+        rows = 0;
+      }
+    if (!chosen.empty() && !cancelled_) check_chosen(chosen);
+  }
+
+  void check_chosen(const std::vector<int64_t>& chosen) {
+    const int variables = request_.law.variables;
+    std::vector<std::vector<double>> columns(variables);
+    std::vector<double> y, weight, sigma, drawn(longest_group());
+    std::vector<int64_t> offsets{0};
+    const TableView& from = request_.table;
+    for (int64_t k : chosen) {
+      const int64_t g = k / request_.replicates, b = begin(g), n = count(g);
+      draw(g, k % request_.replicates, drawn.data());
+      for (int v = 0; v < variables; ++v) columns[v].insert(columns[v].end(), from.columns[v] + b, from.columns[v] + b + n);
+      for (int64_t i = 0; i < n; ++i) {
+        y.push_back(new_targets() ? space_inverse(request_.objective.space, drawn[i]) : from.y[b + i]);
+        weight.push_back(!new_targets() ? drawn[i] : from.weight ? from.weight[b + i] : 1);
+        if (from.sigma) sigma.push_back(from.sigma[b + i]);
+      }
+      offsets.push_back(offsets.back() + n);
+    }
+    std::vector<const double*> pointers;
+    for (const auto& column : columns) pointers.push_back(column.data());
+    BatchLaw law{request_.law, std::vector<int>(variables), request_.lower, request_.upper, request_.guess, {}};
+    std::iota(law.columns.begin(), law.columns.end(), 0);
+    const TableView table{pointers.data(), y.data(), weight.data(), from.sigma ? sigma.data() : nullptr, offsets.back()};
+    const BatchRequest request{table, {law}, {request_.objective}, {{nullptr, offsets.data()}}, static_cast<int64_t>(chosen.size())};
+    FitOptions options = options_;
+    if (options_.poll) options.poll = [&](int64_t, int64_t) {
+      if (options_.poll(total_, total_)) return true;
+      cancelled_ = true;
+      return false;
+    };
+    const FitTable found = std::move(fit_batch(request, options)[0]);
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const int64_t k = chosen[i];
+      const Status status = static_cast<Status>(found.status[i]), before = static_cast<Status>(result_.status[k]);
+      result_.checked[k] = 1;
+      // Objectives of perfect fits are rounding: of the data's size, not of each other's.
+      const int64_t g = k / request_.replicates;
+      const double size = groups_[g].sharpest / kSharpest, rounding = 1e-26 * size * size * static_cast<double>(count(g));
+      if (!fitted(status) || (fitted(before) && !(found.objective[i] < result_.objective[k] * (1 - kSameBasin) - rounding))) continue;
+      result_.checked[k] = fitted(before) ? 2 : 1;
+      std::copy_n(&found.values[i * p_], p_, &result_.values[k * p_]);
+      result_.objective[k] = found.objective[i];
+      result_.status[k] = found.status[i];
+    }
+  }
+
+  const CompiledLaw& law_;
+  const ReplicateRequest& request_;
+  FitOptions options_;
+  const int p_;
+  Problem problem_;
+  TableData table_;
+  RowModel rows_;
+  ReplicateMaker maker_;
+  const int64_t total_;
+  std::vector<Group> groups_;
+  std::vector<double> drawn_;
+  ReplicateTable result_;
+  std::atomic<bool> cancelled_{false};
+};
 }  // namespace
 
 ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request, const FitOptions& options) {
-  const int p = law.centred.parameters;
-  const int64_t n = request.table.rows, replicates = request.replicates;
-  const Problem problem = make_problem(law, request.objective, request.lower, request.upper);
-  const TableData table = prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight,
-                                        request.table.sigma, n, request.objective.space);
-  std::vector<double> weights(static_cast<size_t>(replicates) * n);
-  for (int64_t r = 0; r < replicates; ++r) {
-    double* row = weights.data() + r * n;
-    if (request.weights) std::copy_n(request.weights + r * n, n, row);
-    else draw_pairs(options.seed, r, n, row);
-    if (!table.weight.empty()) for (int64_t i = 0; i < n; ++i) row[i] *= table.weight[i];
-  }
-  ReplicateTable result;
-  result.values.assign(static_cast<size_t>(replicates) * p, not_a_number);
-  result.objective.assign(replicates, not_a_number);
-  result.status.assign(replicates, static_cast<int8_t>(Status::cancelled));
-  std::vector<int8_t> active(static_cast<size_t>(replicates) * p);
-  RowModel rows(law, request.table, request.objective, n);
-  // A kink needs some smoothing to start from: the spread of the full fit's residuals.
-  const double full = rows.objective(request.warm.data(), 0, n, nullptr);
-  const double relax = has_kink(request.objective.loss) ? 0.1 * full / static_cast<double>(n) : 0;
-  const double sharpest = 2e-15 * typical_size(table, 0, n);
-  std::vector<Job> jobs;
-  std::vector<Outcome> outcomes;
-  std::vector<int64_t> drawn;   // replicates with enough distinct rows to fit
-  for (int64_t r = 0; r < replicates; ++r) {
-    const double* w = weights.data() + r * n;
-    if (std::count_if(w, w + n, [](double x) { return x > 0; }) < p) {
-      result.status[r] = static_cast<int8_t>(Status::too_few_points);
-      continue;
-    }
-    drawn.push_back(r);
-    jobs.push_back({0, n, w, request.warm.data(), relax});
-    jobs.back().sharpest = sharpest;
-    outcomes.push_back({&result.values[r * p], &active[r * p], infinity, infinity, 0, 0, Status::cancelled, false});
-  }
+  return ReplicateCall(law, request, options).run();
+}
+
+std::vector<double> replicate_covariances(const CompiledLaw& law, const ReplicateRequest& request, const double* values,
+                                          CovarianceKind kind, bool absolute, const FitOptions& options) {
+  const int p = law.natural.parameters;
+  const int64_t total = request.groups * request.replicates;
+  std::vector<double> out(static_cast<size_t>(total) * p * p, not_a_number);
+  const ReplicateMaker maker(request.scheme, request.offsets, request.groups, request.table.rows, options.seed);
+  int64_t longest = 1;
+  for (int64_t g = 0; g < request.groups; ++g) longest = std::max(longest, request.offsets[g + 1] - request.offsets[g]);
+  const bool small = total * longest < kDrawnInline;
+  std::atomic<int64_t> next{0};
   std::atomic<bool> cancelled{false};
-  auto solve = [&](Stage stage, std::vector<Job>& todo, std::vector<Outcome>& out) {
-    run_stage({&problem, &table, stage, true}, todo, out, options, cancelled);
-  };
-  solve(Stage::finish, jobs, outcomes);
-  // Replicates that did not settle from the warm start go the long way round.
-  std::vector<Job> retry;
-  std::vector<Outcome> retried;
-  std::vector<size_t> index;
-  std::vector<double> reached(result.values.size());
-  for (size_t k = 0; k < jobs.size(); ++k) {
-    const Status s = outcomes[k].status;
-    if (s == Status::converged || s == Status::converged_at_bound || s == Status::cancelled) continue;
-    retry.push_back(jobs[k]);
-    retried.push_back(outcomes[k]);
-    index.push_back(k);
-  }
-  if (!retry.empty()) {
-    solve(Stage::far, retry, retried);
-    for (size_t i = 0; i < retry.size(); ++i) {
-      std::copy_n(retried[i].parameters, p, &reached[index[i] * p]);
-      retry[i].start = &reached[index[i] * p];
-      retry[i].relax = first_scale(request.objective.loss, request.objective.scale, std::isfinite(retried[i].spread) ? retried[i].spread : 0, relax * 1e-6);
+  auto work = [&](int) {
+    RowModel model(law, request.table, request.objective, longest);
+    std::vector<double> drawn(longest), weight(longest);
+    std::vector<int8_t> active(p);
+    for (int64_t k = next.fetch_add(1); k < total && !cancelled; k = next.fetch_add(1)) {
+      const int64_t g = k / request.replicates, begin = request.offsets[g], n = request.offsets[g + 1] - begin;
+      const double* at = values + k * p;
+      if (!std::all_of(at, at + p, [](double v) { return std::isfinite(v); }) || !maker.make(g, k % request.replicates, drawn.data())) continue;
+      for (int i = 0; i < p; ++i) active[i] = at[i] <= request.lower[i] ? -1 : at[i] >= request.upper[i] ? 1 : 0;
+      CovarianceRequest one{kind, absolute, begin, n, kind == CovarianceKind::cluster ? request.scheme.units + begin : nullptr};
+      if (request.scheme.new_targets()) {
+        one.target = drawn.data();
+      } else {
+        one.frequency = drawn.data();
+        for (int64_t i = 0; i < n; ++i) weight[i] = drawn[i] * (request.table.weight ? request.table.weight[begin + i] : 1);
+        one.weight = weight.data();
+      }
+      covariance(model, at, active.data(), one, &out[static_cast<size_t>(k) * p * p], p);
     }
-    solve(Stage::finish, retry, retried);
-    for (size_t i = 0; i < retry.size(); ++i) outcomes[index[i]] = retried[i];
-  }
-  for (size_t k = 0; k < jobs.size(); ++k) {
-    const int64_t r = drawn[k];
-    result.objective[r] = has_kink(request.objective.loss) ? rows.objective(outcomes[k].parameters, 0, n, jobs[k].weight) : outcomes[k].objective;
-    result.status[r] = static_cast<int8_t>(outcomes[k].status);
-  }
-  return result;
+  };
+  run_workers(small ? 1 : options.threads, small || options.threads == 1, work,
+              [&] { return !options.poll || options.poll(std::min(next.load(), total), total); }, cancelled);
+  return out;
 }
 
 }  // namespace lawfit

@@ -42,7 +42,7 @@ bool for_each(const CompiledLaw& law, const TableView& table, const ObjectiveSpe
 bool objectives(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, double* out) {
   std::fill_n(out, jobs.jobs, not_a_number);
   return for_each(law, table, objective, jobs, [&](RowModel& model, int64_t job) {
-    out[job] = model.objective(jobs.parameters + job * law.natural.parameters, 0, jobs.count[job], nullptr);
+    out[job] = model.objective(jobs.parameters + job * law.natural.parameters, {0, jobs.count[job]});
   });
 }
 
@@ -53,7 +53,7 @@ bool standard_errors(const CompiledLaw& law, const TableView& table, const Objec
   return for_each(law, table, objective, jobs, [&](RowModel& model, int64_t job) {
     std::vector<double> matrix(static_cast<size_t>(p) * p);
     const int8_t* on_bound = active + job * p;
-    covariance(model, jobs.parameters + job * p, on_bound, jobs.count[job], kind, absolute, matrix.data(), p);
+    covariance(model, jobs.parameters + job * p, on_bound, {kind, absolute, 0, jobs.count[job]}, matrix.data(), p);
     for (int k = 0; k < p; ++k)
       if (!on_bound[k]) out[job * p + k] = std::sqrt(matrix[static_cast<size_t>(k) * p + k]);
   });

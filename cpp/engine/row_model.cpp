@@ -21,31 +21,30 @@ void RowModel::prepare() {
 
 double RowModel::exact_scale() const { return has_kink(objective_.loss) ? 1e-300 : objective_.scale; }
 
-void RowModel::load(const double* parameters, int64_t begin, int64_t count, const double* weight) {
+void RowModel::load(const double* parameters, const RowView& range) {
   prepare();
-  evaluator_->load_lane(0, table_, begin, count, weight, nullptr);
+  evaluator_->load_lane(0, table_, range.begin, range.count, range.weight, nullptr, range.target);
   for (int k = 0; k < law_.natural.parameters; ++k) theta_[k] = broadcast(parameters[k]);
 }
 
-void RowModel::rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out,
-                    double smoothing) {
-  if (count == 0) return;
-  load(parameters, begin, count, weight);
+void RowModel::rows(const double* parameters, const RowView& range, const Evaluator::Rows& out, double smoothing) {
+  if (range.count == 0) return;
+  load(parameters, range);
   const double scale = has_kink(objective_.loss) && smoothing > 0 ? smoothing : exact_scale();
   evaluator_->rows(theta_, LossShape::of(broadcast(scale), broadcast(objective_.quantile)), out);
 }
 
-double RowModel::objective(const double* parameters, int64_t begin, int64_t count, const double* weight) {
-  if (count == 0) return 0;
-  load(parameters, begin, count, weight);
+double RowModel::objective(const double* parameters, const RowView& range) {
+  if (range.count == 0) return 0;
+  load(parameters, range);
   evaluator_->evaluate(Tier::value, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   return sums_.value[0][0];
 }
 
-void RowModel::hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out) {
+void RowModel::hessian(const double* parameters, const RowView& range, double* out) {
   std::fill_n(out, law_.natural.parameters * law_.natural.parameters, 0.0);
-  if (count == 0) return;
-  load(parameters, begin, count, weight);
+  if (range.count == 0) return;
+  load(parameters, range);
   evaluator_->evaluate(Tier::hessian, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
   const int p = law_.natural.parameters;
   for (int i = 0; i < p; ++i)

@@ -6,24 +6,29 @@
 
 namespace lawfit {
 
+// Rows [begin, begin + count) of the table, or with weights and targets of a replicate.
+struct RowView {
+  int64_t begin, count;
+  const double *weight = nullptr, *target = nullptr;
+};
+
 class RowModel {
  public:
   // capacity: most rows that one call below will ask for.
   RowModel(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, int64_t capacity);
 
   // `smoothing`: width of kinks, for weights that stay finite where a residual is zero; 0: none.
-  void rows(const double* parameters, int64_t begin, int64_t count, const double* weight, const Evaluator::Rows& out,
-            double smoothing = 0);
+  void rows(const double* parameters, const RowView& range, const Evaluator::Rows& out, double smoothing = 0);
   // The objective without the solver's smoothing of kinks.
-  double objective(const double* parameters, int64_t begin, int64_t count, const double* weight);
+  double objective(const double* parameters, const RowView& range);
   // Full Hessian of the objective, parameters x parameters.
-  void hessian(const double* parameters, int64_t begin, int64_t count, const double* weight, double* out);
+  void hessian(const double* parameters, const RowView& range, double* out);
   const TableData& table() { return prepare(), table_; }
   Loss loss() const { return objective_.loss; }
 
  private:
   void prepare();   // on first use: many fits need no row model
-  void load(const double* parameters, int64_t begin, int64_t count, const double* weight);
+  void load(const double* parameters, const RowView& range);
   double exact_scale() const;
 
   const CompiledLaw& law_;

@@ -43,7 +43,7 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   }
   const Job& job = jobs_[k];
   double* means = means_.data() + lane * problem_.centring->nodes.size();
-  evaluator_.load_lane(lane, *table_, job.begin, job.count, job.weight, means);
+  evaluator_.load_lane(lane, *table_, job.begin, job.count, job.weight, means, job.target);
   std::copy(job.start, job.start + p_, scratch_.begin());
   shift_centre(*problem_.centring, scratch_.data(), means, 1);
   const bool points = layout_ == Layout::points;

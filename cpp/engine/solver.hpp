@@ -35,6 +35,7 @@ struct Job {
   double relax;                          // loss scale to start from; 0: the target
   double sharpest = 0;                   // least smoothing of kinks that rounding leaves meaningful
   bool cautious = false;                 // finish: begin with short reweighted steps
+  const double* target = nullptr;        // rows' T(y), or null for the table's own
 };
 
 struct Outcome {                         // natural scale, except that `active` is -1, 0, +1

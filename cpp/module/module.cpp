@@ -1,5 +1,5 @@
 // The compiled functions Python sees: arrays in, arrays out, no classes.
-#include "../engine/covariance.hpp"
+#include "../engine/row_model.hpp"
 #include "arguments.hpp"
 #include "bindings.hpp"
 
@@ -51,7 +51,7 @@ py::array evaluate(const py::tuple& graph, const Doubles& parameters, const py::
     CompiledLaw law(arguments.view, data.table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
     RowModel model(law, data.table.view, {Space::linear, Loss::squared, 1, 0.5}, n);
     for (py::ssize_t i = 0; i < k; ++i)
-      model.rows(parameters.data() + i * p, 0, n, nullptr, {out.data() + i * n, nullptr, nullptr, nullptr, nullptr});
+      model.rows(parameters.data() + i * p, {0, n}, {out.data() + i * n, nullptr, nullptr, nullptr, nullptr});
   }
   return to_numpy(std::move(out), {k, n});
 }
@@ -65,7 +65,7 @@ py::array jacobian(const py::tuple& graph, const Doubles& parameters, const py::
   if (n > 0) {
     CompiledLaw law(arguments.view, data.table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
     RowModel model(law, data.table.view, {Space::linear, Loss::squared, 1, 0.5}, n);
-    model.rows(parameters.data(), 0, n, nullptr, {nullptr, nullptr, nullptr, nullptr, out.data()});
+    model.rows(parameters.data(), {0, n}, {nullptr, nullptr, nullptr, nullptr, out.data()});
   }
   return to_numpy(std::move(out), {n, p});
 }
@@ -81,67 +81,14 @@ py::array model_hessian(const py::tuple& graph, const Doubles& parameters, const
   // the two Hessians is minus twice the model's own second derivatives.
   std::vector<double> fitted(n), shifted(n), up(static_cast<size_t>(p * p)), down(up.size());
   const ObjectiveSpec spec{Space::linear, Loss::squared, 1, 0.5};
-  RowModel(law, data.table.view, spec, n).rows(parameters.data(), 0, n, nullptr, {fitted.data(), nullptr, nullptr, nullptr, nullptr});
+  RowModel(law, data.table.view, spec, n).rows(parameters.data(), {0, n}, {fitted.data(), nullptr, nullptr, nullptr, nullptr});
   for (int side = 0; side < 2; ++side) {
     for (int64_t i = 0; i < n; ++i) shifted[i] = fitted[i] + (side ? 1 : -1);
     data.table.view.y = shifted.data();
-    RowModel(law, data.table.view, spec, n).hessian(parameters.data(), 0, n, nullptr, side ? up.data() : down.data());
+    RowModel(law, data.table.view, spec, n).hessian(parameters.data(), {0, n}, side ? up.data() : down.data());
   }
   for (size_t i = 0; i < up.size(); ++i) down[i] = 0.5 * (down[i] - up[i]);
   return to_numpy(std::move(down), {p, p});
-}
-
-py::dict resample_fit(const py::tuple& graph, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
-                      const std::string& space, const std::string& loss, double loss_parameter, const Doubles& lower, const Doubles& upper,
-                      const Doubles& parameters, const std::string& kind, int64_t replicates, const py::object& replicate_weights,
-                      uint64_t seed, const py::dict& options) {
-  TableArguments table(columns, y, weights, sigma);
-  const int p = static_cast<int>(lower.size());
-  require(upper.size() == p && parameters.size() == p, "params: lengths differ");
-  require(kind == "pairs" || kind == "weights", "kind: expected 'pairs' or 'weights'");
-  require(replicates >= 0, "replicates: must not be negative");
-  Doubles own;
-  const double* own_weights = nullptr;
-  if (kind == "weights") {
-    own = replicate_weights.cast<Doubles>();
-    require(own.ndim() == 2 && own.shape(0) == replicates && own.shape(1) == table.view.rows, "replicate_weights: expected (replicates, rows)");
-    own_weights = own.data();
-  }
-  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
-  ReplicateRequest request{table.view, objective_spec(space, loss, loss_parameter), to_vector(lower), to_vector(upper), to_vector(parameters),
-                           replicates, own_weights};
-  FitOptions settings = fit_options(options);
-  settings.seed = seed;
-  Poll poll{py::none(), nullptr};
-  settings.poll = [&](int64_t done, int64_t total) { return poll(done, total); };
-  ReplicateTable result;
-  {
-    py::gil_scoped_release release;
-    CompiledLaw law(arguments.view, table.view, request.lower, request.upper);
-    result = resample(law, request, settings);
-  }
-  if (poll.error) std::rethrow_exception(poll.error);
-  py::dict out;
-  out["params"] = to_numpy(std::move(result.values), {replicates, p});
-  out["objective"] = to_numpy(std::move(result.objective), {replicates});
-  out["status"] = to_numpy(std::move(result.status), {replicates});
-  return out;
-}
-
-py::array fit_covariance(const py::tuple& graph, const Doubles& parameters, const py::list& columns, const Doubles& y, const py::object& weights,
-                         const py::object& sigma, const std::string& space, const std::string& loss, double loss_parameter, const Int8s& active,
-                         const std::string& kind, bool absolute) {
-  TableArguments table(columns, y, weights, sigma);
-  const int p = static_cast<int>(parameters.size());
-  require(active.size() == p, "active: length differs");
-  require(kind == "jacobian" || kind == "hessian" || kind == "sandwich", "kind: expected 'jacobian', 'hessian' or 'sandwich'");
-  GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
-  CompiledLaw law(arguments.view, table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
-  RowModel model(law, table.view, objective_spec(space, loss, loss_parameter), table.view.rows);
-  std::vector<double> out(static_cast<size_t>(p) * p);
-  const CovarianceKind which = kind == "jacobian" ? CovarianceKind::jacobian : kind == "hessian" ? CovarianceKind::hessian : CovarianceKind::sandwich;
-  covariance(model, parameters.data(), active.data(), table.view.rows, which, absolute, out.data(), p);
-  return to_numpy(std::move(out), {p, p});
 }
 
 py::dict pointwise(const py::tuple& graph, const Doubles& parameters, const py::list& columns, const Doubles& y, const py::object& weights,
@@ -154,7 +101,7 @@ py::dict pointwise(const py::tuple& graph, const Doubles& parameters, const py::
   const ObjectiveSpec spec = objective_spec(space, loss, loss_parameter);
   RowModel model(law, table.view, spec, n);
   std::vector<double> fitted(n), residual(n), value(n), slope(n), majoriser(n), curvature(n);
-  model.rows(parameters.data(), 0, n, nullptr, {fitted.data(), slope.data(), majoriser.data(), curvature.data(), nullptr, value.data()});
+  model.rows(parameters.data(), {0, n}, {fitted.data(), slope.data(), majoriser.data(), curvature.data(), nullptr, value.data()});
   for (int64_t i = 0; i < n; ++i) {
     const double scale = model.table().inverse_sigma.empty() ? 1 : model.table().inverse_sigma[i];
     residual[i] = (model.table().target[i] - space_transform(spec.space, fitted[i])) * scale;
@@ -179,12 +126,12 @@ PYBIND11_MODULE(LAWFIT_MODULE, m, py::mod_gil_not_used()) {
   m.def("evaluate", &evaluate);
   m.def("jacobian", &jacobian);
   m.def("model_hessian", &model_hessian);
-  bind_fit(m);
-  m.def("resample", &resample_fit);
-  m.def("covariance", &fit_covariance);
   m.def("pointwise", &pointwise);
+  bind_fit(m);
   bind_group(m);
+  bind_profile(m);
   bind_row_jobs(m);
+  bind_uncertainty(m);
 }
 
 }  // namespace lawfit_module

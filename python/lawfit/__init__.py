@@ -8,6 +8,7 @@ from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
+from .bootstrap_many import Bootstraps
 from .catalogue import laws
 from .checklist import Checklist
 from .cost import attention_cost
@@ -25,6 +26,8 @@ from .isoflop import IsoFlop, isoflop
 from .law import Law, Parameter, as_law
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
+from .profile import Profile
+from .comparison import Comparison, published
 from .result import Fit, Prediction, Starts
 from .trace import law
 
@@ -39,10 +42,12 @@ __all__ = [
     "Allocation",
     "Approaches",
     "Bootstrap",
+    "Bootstraps",
     "Cauchy",
     "Checklist",
     "Crossing",
     "DecisionAccuracy",
+    "Comparison",
     "Derived",
     "DerivedReplicates",
     "Diagnosis",
@@ -60,6 +65,7 @@ __all__ = [
     "Multiplier",
     "Parameter",
     "Prediction",
+    "Profile",
     "Protocol",
     "Quantile",
     "Rows",
@@ -84,6 +90,7 @@ __all__ = [
     "multiplier",
     "plots",
     "protocols",
+    "published",
     "schedules",
     "transforms",
 ]

@@ -12,7 +12,6 @@ from .intervals import check_level
 from .plan import LOG_SCALE, Plan
 from .predict import interval_factor
 from .question import Question
-from .replicates import known_interval
 from .report import number, table
 
 if TYPE_CHECKING:
@@ -102,13 +101,13 @@ def allocate_replicates(
     fit = boot.fit
     plan = Plan(fit, question)
     at_fit = plan.quantities(fit.values[None, :])
-    drawn = plan.quantities(boot._matrix()[boot._enough()])
-    exists = np.isfinite(drawn["N"]).mean(axis=0)
+    drawn = {
+        name: boot.derived(name, lambda matrix, name=name: plan.quantities(matrix)[name], values)
+        for name, values in plan.quantities(boot.matrix).items()
+    }
+    exists = np.isfinite(drawn["N"].values[boot.good]).mean(axis=0)
     intervals = {
-        name: plan.shaped_pair(
-            name, *known_interval(drawn[name], at_fit[name][0], level, method)
-        )
-        for name in plan.names
+        name: plan.shaped_pair(name, *drawn[name].interval(level, method)) for name in plan.names
     }
     return _allocation(plan, at_fit, level, intervals, plan.shaped("exists", exists))
 

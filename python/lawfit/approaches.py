@@ -122,7 +122,7 @@ def approaches(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # failed replicates are counted in bootstrap
         boot = third.bootstrap(weights=drawn)
-    terms = two_terms(law, np.vstack([third.values, boot._matrix()]), "N", "D")
+    terms = two_terms(law, np.vstack([third.values, boot.matrix]), "N", "D")
     assert terms is not None
     exponent = terms.beta / (terms.alpha + terms.beta)
     exponents = {"envelope": first.exponent, "isoflop": second.exponent,

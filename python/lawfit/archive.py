@@ -186,8 +186,8 @@ def _fit(document: Mapping[str, Any]) -> Fit:
             status=np.array(starts["status"]),
         ),
         settings={name: _setting(value) for name, value in document["settings"].items()},
-        known_covariance=None if document.get("known_covariance") is None else
-        np.array([_array(row) for row in document["known_covariance"]]),
+        known_covariance=None if document.get("known_covariance") is None
+        else np.stack([_array(row) for row in document["known_covariance"]]),
     )
 
 

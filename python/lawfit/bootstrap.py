@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import status as _status
-from .derive import DerivedReplicates, Quantity, interval
-from .engine import (
-    evaluate,
-    free_values,
-    objective_arguments,
-    options,
-    table_arguments,
-    whole,
-)
+from .covariance import error_kind, full_covariance, padded, replicate_covariances
+from .derive import DerivedReplicates, Quantity
+from .engine import evaluate, free_values, options, progress_callback
 from .errors import FitWarning
+from .resampling import Plan, plan
 
 if TYPE_CHECKING:
     from .allocate import Allocation
@@ -28,18 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["Bootstrap", "bootstrap"]
 
 _BLOCK = 4_000_000  # predicted values held at once
+_MOST_LEFT_OUT = 2000  # refits of a jackknife for BCa; more rows are left out in groups
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bootstrap:
-    """Refits of resampled rows.
+    """Refits of replicates of the data.
 
     ``params`` maps parameter name -> array over replicates, NaN where a replicate failed (its
     fit did not converge); ``status`` holds the names. Summaries leave failed replicates out and
-    ``failed`` counts them. ``fit`` is the fit of all rows that was resampled.
+    ``failed`` counts them. ``checked`` replicates were fitted from automatic starts, too, and
+    ``other_basin`` of them had a lower optimum than the warm start found (it was taken). ``fit``
+    is the fit of all rows, ``plan`` what was drawn, ``null`` the parameters held when new targets
+    were made under a hypothesis.
 
     >>> import lawfit as lf
-    >>> x = np.arange(20.0)
+    >>> x = np.arange(40.0)
     >>> boot = lf.fit("y = a + b*x", {"x": x, "y": 1 + 2*x + np.sin(7*x)}).bootstrap(500)
     >>> boot
     Bootstrap(pairs, replicates=500, failed=0)
@@ -57,10 +58,14 @@ class Bootstrap:
     objective: np.ndarray
     status: np.ndarray
     seed: int
+    plan: Plan
+    checked: int = 0
+    other_basin: int = 0
+    null: dict[str, float] | None = None
 
     @property
     def replicates(self) -> int:
-        """How many resamples were fitted, failed ones included."""
+        """How many replicates were fitted, failed ones included."""
         return len(self.status)
 
     @property
@@ -74,19 +79,33 @@ class Bootstrap:
         return int(self.replicates - self.good.sum())
 
     def stderr(self) -> dict[str, float]:
-        """Parameter name -> standard deviation over replicates (n - 1 below the line)."""
+        """Parameter name -> standard error: the standard deviation over replicates.
+
+        Of a jackknife it is the jackknife's own, of the size of one refit's change times the
+        root of their number.
+        """
         good = self._enough()
-        return {name: float(v[good].std(ddof=1)) for name, v in self.params.items()}
+        factor = 1.0
+        if self.method == "jackknife":
+            factor = (good.sum() - 1) / np.sqrt(good.sum())
+        return {name: float(v[good].std(ddof=1) * factor) for name, v in self.params.items()}
 
     def interval(
         self, level: float = 0.95, method: str = "percentile"
     ) -> dict[str, tuple[float, float]]:
-        """Parameter name -> (low, high), by ``"percentile"`` or ``"basic"``."""
-        good = self._enough()
-        return {
-            name: interval(values[good], self.fit.params[name], level, method)
-            for name, values in self.params.items()
-        }
+        """Parameter name -> (low, high).
+
+        ``method`` is ``"percentile"``, ``"basic"``, ``"bca"`` (needs a jackknife, made on the
+        first call), ``"studentized"`` (needs a standard error of each replicate, likewise) or
+        ``"expanded"`` (percentiles widened for few rows). Raises ValueError for other methods
+        and for a jackknife, whose replicates are not draws.
+        """
+        out = {}
+        for at, name in enumerate(self.fit.law.parameters):
+            out[name] = self.derived(name, lambda matrix, at=at: matrix[:, at]).interval(
+                level, method
+            )
+        return out
 
     def derive(self, expression: str, **variables: Any) -> DerivedReplicates:
         """Any expression of the parameters (and of variables given as keywords), per replicate,
@@ -95,13 +114,24 @@ class Bootstrap:
         The result has ``value``, ``values``, ``stderr`` and ``interval(level, method)``. Raises
         LawError for text outside the grammar, ValueError for unknown names.
         """
-        law = self.fit.law
-        expression = law.quantity(expression)
-        quantity = Quantity(expression, law.parameters, variables)
-        shaped = quantity.points.shaped
-        values = np.asarray(shaped(quantity.values(self._matrix())))
+        expression = self.fit.law.quantity(expression)
+        quantity = Quantity(expression, self.fit.law.parameters, variables)
+        return self.derived(
+            expression, lambda matrix: np.asarray(quantity.points.shaped(quantity.values(matrix)))
+        )
+
+    def derived(
+        self, name: str, of: Callable[[np.ndarray], np.ndarray],
+        values: np.ndarray | None = None,
+    ) -> DerivedReplicates:
+        """A quantity by a function ``of(matrix)``: [k, parameters] -> [k, ...], vectorised.
+
+        ``values`` are those of all replicates where they are known already.
+        """
+        value = np.asarray(of(self.fit.values[None, :]))[0]
+        values = np.asarray(of(self.matrix)) if values is None else values
         return DerivedReplicates(
-            expression, shaped(quantity.values(self.fit.values)[0]), values, self._enough()
+            name, float(value) if value.ndim == 0 else value, values, self._enough(), self, of
         )
 
     def predict(
@@ -116,15 +146,17 @@ class Bootstrap:
         from .result import Prediction
 
         where = points(self.fit, data, variables)
-        law, good = self.fit.law, self._enough()
-        value = evaluate(law, free_values(law, self.fit.values)[None, :], where.columns)[0]
-        free = law.contract(self._matrix()[good])
-        step = max(1, _BLOCK // max(1, len(free)))
-        low, high = np.empty(len(value)), np.empty(len(value))
-        for begin in range(0, len(value), step):  # blocks of points, so that memory stays small
-            part = slice(begin, begin + step)
-            drawn = evaluate(law, free, [column[part] for column in where.columns])
-            low[part], high[part] = interval(drawn, value[part], level, method)
+        law = self.fit.law
+        step = max(1, _BLOCK // max(1, self.replicates))
+        parts = []
+        for begin in range(0, max(1, where.count), step):  # blocks of points: memory stays small
+            columns = [column[begin : begin + step] for column in where.columns]
+            drawn = self.derived(
+                "prediction",
+                lambda matrix, columns=columns: evaluate(law, law.contract(matrix), columns),
+            )
+            parts.append((drawn.value, *drawn.interval(level, method)))
+        value, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Prediction(*(where.shaped(part) for part in (value, low, high)))
 
     def allocate(
@@ -141,91 +173,125 @@ class Bootstrap:
 
         return allocate_replicates(self, as_question(compute, question), level, method)
 
-    def _matrix(self) -> np.ndarray:
+    @cached_property
+    def matrix(self) -> np.ndarray:
         """[replicates, parameters] in the order of ``law.parameters``."""
         return np.stack([self.params[name] for name in self.fit.law.parameters], axis=1)
+
+    @cached_property
+    def jackknife(self) -> np.ndarray:
+        """[units, parameters]: the estimate without each row (or cluster), of those that fitted.
+
+        Of more than 2,000 rows, equal groups of rows are left out.
+        """
+        by = self.plan.units if self.plan.clustered else None
+        if by is None and len(self.fit.rows) > _MOST_LEFT_OUT:
+            order = np.random.default_rng(self.seed).permutation(len(self.fit.rows))
+            by = order % _MOST_LEFT_OUT
+        left_out = _refit(self.fit, plan(self.fit, None, "jackknife", by=by), self.seed, 0, None)
+        return left_out.matrix[left_out.good]
+
+    @cached_property
+    def covariances(self) -> np.ndarray:
+        """[replicates, parameters, parameters]: each replicate's own covariance (NaN: none)."""
+        inner = replicate_covariances(self)
+        return padded(self.fit.law, inner)
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """The full fit's covariance of the kind that its replicates get, for studentizing."""
+        kind = error_kind(self.fit.loss, self.plan)
+        units = self.plan.units if kind == "cluster" else None
+        return full_covariance(self.fit, kind, self.fit.absolute_sigma, units)[0]
 
     def _enough(self) -> np.ndarray:
         good = self.good
         if good.sum() < 2:
+            counts = ", ".join(f"{n} {c:,}" for n, c in Counter(self.status.tolist()).most_common())
             raise ValueError(
-                f"bootstrap: {self.failed} of {self.replicates} replicates failed; "
+                f"bootstrap: {self.failed} of {self.replicates} replicates failed ({counts}); "
                 "fewer than two are left to summarise"
             )
         return good
 
     def __repr__(self) -> str:
-        return f"Bootstrap({self.method}, replicates={self.replicates}, failed={self.failed})"
+        basins = f", other_basin={self.other_basin}/{self.checked}" if self.other_basin else ""
+        return (
+            f"Bootstrap({self.method}, replicates={self.replicates}, failed={self.failed}{basins})"
+        )
 
 
 def bootstrap(
-    fit: Fit, n: int | None, method: str, weights: Any, seed: int, threads: int | None
+    fit: Fit, n: int | None, method: str, *, by: Any, weights: Any, seed: int,
+    check: float | None, multiplier: str | None, noise: Any, null: Any, threads: int | None,
+    progress: Any,
 ) -> Bootstrap:
     """See ``Fit.bootstrap``."""
-    from . import _core
-
-    law = fit.law
     if not np.isfinite(fit.values).all():
         raise ValueError(f"bootstrap: the fit has no finite parameters ({fit.status})")
-    drawn = None if weights is None else _own_weights(fit, n, method, weights)
-    if method != "pairs":
-        raise ValueError(f"method: the only resampling so far is 'pairs', not {method!r}")
-    replicates = len(drawn) if drawn is not None else 1000 if n is None else whole("n", n, 1)
-    lower, upper = law.bounds()
-    limits = {name: value for name, value in fit.settings.items() if name != "starts"}
-    limits |= {"seed": seed, "keep_starts": False}
-    raw = _core.resample(
-        law.graph(), *table_arguments(law, fit.rows), *objective_arguments(fit.on, fit.loss),
-        lower, upper, free_values(law, fit.values), "pairs" if drawn is None else "weights",
-        replicates, drawn, whole("seed", seed, 0), options(**limits, threads=threads),
-    )
-    names = np.array([name for name, _ in _status.statuses()])
-    status = names[raw["status"]]
-    full = np.array(law.expand(raw["params"]))
-    full[~np.isin(status, sorted(_status.GOOD))] = np.nan
-    result = Bootstrap(
-        fit=fit, method="pairs" if drawn is None else "weights",
-        params={name: full[:, at].copy() for at, name in enumerate(law.parameters)},
-        objective=raw["objective"], status=status, seed=int(seed),
-    )
-    _tell_failures(result)
+    if lost := fit.diagnostics["not_identified"]:
+        raise ValueError(
+            f"bootstrap: the data do not determine {', '.join(lost)}, so replicates would say "
+            "nothing about them; fix, tie or drop one, or add runs"
+        )
+    drawn = plan(fit, n, method, by, weights, multiplier, noise, null)
+    result = _refit(fit, drawn, seed, check, threads, progress)
+    if null is not None:
+        result = replace(result, null={name: float(value) for name, value in null.items()})
+    _tell(result)
     return result
 
 
-def _own_weights(fit: Fit, n: int | None, method: str, weights: Any) -> np.ndarray:
-    """Replicate weights over the rows used, checked."""
-    if n is not None:
-        raise ValueError("n: not given together with weights=, whose rows are the replicates")
-    if method != "pairs":
-        raise ValueError("method: not given together with weights=")
-    array = np.asarray(weights)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"weights: expected numbers, got {array.dtype}")
-    used, total = len(fit.rows), fit.rows.total
-    if array.ndim != 2 or array.shape[1] not in (used, total) or not len(array):
-        rows = f"{used}" if used == total else f"{used} (rows used) or {total} (rows given)"
-        raise ValueError(f"weights: expected shape (replicates, {rows}), got {array.shape}")
-    if array.shape[1] != used:
-        array = array[:, fit.rows.positions]
-    array = np.ascontiguousarray(array, dtype=np.float64)
-    bad = ~np.isfinite(array) | (array < 0)
-    if bad.any():
-        replicate, row = (int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"weights: replicate {replicate}, row {row} is {array[replicate, row]!r}; weights "
-            "must be finite and >= 0"
-        )
-    return array
+DEFAULT_CHECK = 0.01
 
 
-def _tell_failures(result: Bootstrap) -> None:
-    if not result.failed:
-        return
-    counts = Counter(result.status[~result.good].tolist())
-    listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
-    warnings.warn(
-        f"{result.failed:,} of {result.replicates:,} replicates did not converge ({listed}); "
-        "summaries leave them out",
-        FitWarning,
-        stacklevel=4,
+def _refit(
+    fit: Fit, drawn: Plan, seed: int, check: float | None, threads: int | None,
+    progress: Any = None,
+) -> Bootstrap:
+    from . import _core
+
+    share = (0.0 if drawn.method in ("jackknife", "weights") else DEFAULT_CHECK)
+    share = share if check is None else _share(check)
+    limits = {name: value for name, value in fit.settings.items() if name != "starts"}
+    limits |= {"seed": seed, "keep_starts": False}
+    raw = _core.resample(
+        *drawn.arguments(fit), int(np.ceil(share * drawn.replicates)),
+        options(**limits, threads=threads), progress_callback(progress),
     )
+    names = np.array([name for name, _ in _status.statuses()])
+    status = names[raw["status"][0]]
+    full = np.array(fit.law.expand(raw["params"][0]))
+    full[~np.isin(status, sorted(_status.GOOD))] = np.nan
+    return Bootstrap(
+        fit=fit, method=drawn.method,
+        params={name: full[:, at].copy() for at, name in enumerate(fit.law.parameters)},
+        objective=raw["objective"][0], status=status, seed=int(seed), plan=drawn,
+        checked=int((raw["checked"] > 0).sum()), other_basin=int((raw["checked"] == 2).sum()),
+    )
+
+
+def _share(check: Any) -> float:
+    if isinstance(check, bool) or not isinstance(check, (int, float)):
+        raise TypeError(f"check: expected a share of the replicates, not {check!r}")
+    if not 0 <= check <= 1:
+        raise ValueError(f"check: must lie between 0 and 1, not {check!r}")
+    return float(check)
+
+
+def _tell(result: Bootstrap) -> None:
+    """At most one warning: failed replicates, and optima that warm starts missed."""
+    told = []
+    if result.failed:
+        counts = Counter(result.status[~result.good].tolist())
+        listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        told.append(f"{result.failed:,} of {result.replicates:,} replicates did not converge "
+                    f"({listed}); summaries leave them out")
+    if result.other_basin:
+        told.append(
+            f"{result.other_basin:,} of {result.checked:,} replicates that were also fitted from "
+            "automatic starts have a lower optimum than the one next to the full fit; check=1.0 "
+            "looks for it in all of them"
+        )
+    if told:
+        warnings.warn("; ".join(told), FitWarning, stacklevel=4)

@@ -9,19 +9,28 @@ import numpy as np
 from .engine import free_positions, free_values, objective_arguments, table_arguments
 
 if TYPE_CHECKING:
+    from .bootstrap import Bootstrap
+    from .law import Law
+    from .losses import Loss
+    from .resampling import Plan
     from .result import Fit
 
-__all__ = ["full_covariance"]
+__all__ = [
+    "error_kind", "free_covariance_of", "full_covariance", "leverages", "padded",
+    "replicate_covariances",
+]
 
-KINDS = ("jacobian", "hessian", "sandwich")
+KINDS = ("jacobian", "hessian", "sandwich", "cluster")
 
 
-def full_covariance(fit: Fit, kind: str, absolute: bool) -> tuple[np.ndarray, str]:
+def full_covariance(
+    fit: Fit, kind: str, absolute: bool, units: np.ndarray | None = None
+) -> tuple[np.ndarray, str]:
     """(matrix over ``law.parameters``, sentence saying why entries are NaN or "").
 
-    Tied parameters share rows; rows of fixed parameters and of those on a bound are 0. Raises
-    ValueError for an unknown kind. A covariance that came with the fit is returned whatever the
-    kind. See ``Fit.covariance``.
+    Tied parameters share rows; rows of fixed parameters and of those on a bound are 0. ``units``
+    numbers the cluster of each row. Raises ValueError for an unknown kind. A covariance that came
+    with the fit is returned whatever the kind. See ``Fit.covariance``.
 
     >>> import lawfit as lf
     >>> result = lf.fit(lf.Law("y = a + b*x", ["x"]).fix(a=1), {"x": [0, 1, 2], "y": [1, 3, 6]})
@@ -31,26 +40,85 @@ def full_covariance(fit: Fit, kind: str, absolute: bool) -> tuple[np.ndarray, st
     """
     from . import _core
 
+    if fit.known_covariance is not None:
+        return fit.known_covariance.copy(), fit.stderr_note
     if kind not in KINDS:
         raise ValueError(f"kind: unknown covariance {kind!r}; choose from {', '.join(KINDS)}")
-    if fit.known_covariance is not None:
-        return fit.known_covariance.copy(), ""
+    if (kind == "cluster") != (units is not None):
+        raise ValueError("by: goes with kind='cluster', and kind='cluster' needs it")
     law = fit.law
-    place = free_positions(law)
     active = active_free(fit)
-    free = free_values(law, fit.values)
-    inner = np.array(_core.covariance(
-        law.graph(), free, *table_arguments(law, fit.rows),
-        *objective_arguments(fit.on, fit.loss), active, kind, absolute,
-    ))
-    inner[active != 0, :] = 0.0
-    inner[:, active != 0] = 0.0
-    padded = np.zeros((len(free) + 1, len(free) + 1))  # the last row stands for fixed: index -1
-    padded[:-1, :-1] = inner
-    full = padded[np.ix_(place, place)]
+    full = padded(law, free_covariance_of(fit, kind, absolute, active, units))
     if np.isfinite(full).all():
         return full, ""
     return full, _why_undefined(fit, kind, int((active == 0).sum()))
+
+
+def free_covariance_of(
+    fit: Fit, kind: str, absolute: bool, active: np.ndarray, units: np.ndarray | None = None
+) -> np.ndarray:
+    """[free, free] with the parameters that ``active`` marks held; 0 there, NaN where undefined."""
+    from . import _core
+
+    inner = np.array(_core.covariance(
+        fit.law.graph(), free_values(fit.law, fit.values), *table_arguments(fit.law, fit.rows),
+        *objective_arguments(fit.on, fit.loss), active, kind, absolute, units,
+    ))
+    inner[active != 0, :] = 0.0
+    inner[:, active != 0] = 0.0
+    return inner
+
+
+def padded(law: Law, inner: np.ndarray) -> np.ndarray:
+    """Covariances [..., free, free] over all parameters; rows of fixed ones are 0."""
+    place = free_positions(law)
+    out = np.zeros((*inner.shape[:-2], inner.shape[-1] + 1, inner.shape[-1] + 1))
+    out[..., :-1, :-1] = inner  # the last row stands for fixed: index -1
+    return out[..., place[:, None], place[None, :]]
+
+
+def error_kind(loss: Loss, plan: Plan) -> str:
+    """The covariance that makes the same assumptions as a resampling."""
+    if plan.clustered and plan.method != "jackknife":
+        return "cluster"
+    simulated = plan.method in ("residual", "parametric")
+    return "jacobian" if simulated and loss.name == "squared" else "sandwich"
+
+
+def replicate_covariances(boot: Bootstrap) -> np.ndarray:
+    """[replicates, free, free]: the covariance of each replicate's parameters, natively."""
+    from . import _core
+    from .engine import options
+
+    fit, plan = boot.fit, boot.plan
+    limits = {name: value for name, value in fit.settings.items() if name != "starts"}
+    values = np.ascontiguousarray(fit.law.contract(boot.matrix))[None]
+    raw = _core.replicate_covariances(
+        *plan.arguments(fit), values, error_kind(fit.loss, plan), fit.absolute_sigma,
+        options(**limits | {"seed": boot.seed}, keep_starts=False, threads=None),
+    )
+    inner = np.array(raw[0])
+    inner[~boot.good] = np.nan
+    return inner
+
+
+def leverages(fit: Fit) -> np.ndarray:
+    """How much each row pulls its own fitted value: the hat matrix's diagonal, one a row, 0 to 1.
+
+    Of the least-squares problem with the fit's weights in its residual space, at the optimum;
+    they sum to the number of parameters the rows determine.
+
+    >>> import lawfit as lf
+    >>> leverages(lf.fit("y = a + b*x", {"x": [0, 1, 2, 9], "y": [1, 3, 5, 8]})).round(2)
+    array([0.43, 0.33, 0.27, 0.97])
+    """
+    from . import _core
+
+    return np.asarray(_core.rows_of_fits(
+        fit.law.graph(), table_arguments(fit.law, fit.rows),
+        objective_arguments(fit.on, fit.loss), np.array([0, len(fit.rows)]),
+        free_values(fit.law, fit.values)[None, :], active_free(fit)[None, :],
+    )[2])
 
 
 def active_free(fit: Fit) -> np.ndarray:

@@ -6,7 +6,7 @@ Rows in messages are positions in the user's table, counted from 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ class Rows:
 
     ``columns`` maps law variable -> values, ``sources`` law variable -> data column, ``y_name``
     is the measured column; ``weights`` and ``sigma`` are None or one value a row;
-    ``positions`` are the rows' places in the user's table of ``total`` rows.
+    ``positions`` are the rows' places in the user's table of ``total`` rows. ``table`` is that
+    table while it is at hand, for columns that are asked for later (``by="run"``); it is not
+    copied, saved or pickled.
     """
 
     columns: dict[str, np.ndarray]
@@ -41,6 +43,11 @@ class Rows:
     total: int
     sources: dict[str, str]
     y_name: str
+    table: Table | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "table"}
+        return _rebuild, (kept,)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -62,6 +69,7 @@ class Sheet:
     total: int
     sources: dict[str, str]
     y_name: str
+    table: Table | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -83,7 +91,12 @@ class Sheet:
             total=self.total,
             sources={name: self.sources[name] for name in names},
             y_name=self.y_name,
+            table=self.table,
         )
+
+
+def _rebuild(kept: dict[str, Any]) -> Rows:
+    return Rows(**kept)
 
 
 @dataclass(frozen=True)
@@ -185,6 +198,7 @@ class Reader:
             total=self.total,
             sources=self.sources,
             y_name=self.y_name,
+            table=self.table,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,11 @@ import numpy as np
 from .covariance import full_covariance
 from .expression import Leaf, parse
 from .grammar import closest
-from .intervals import basic, check_level, percentile
-from .predict import Points, as_numbers, interval_factor
+from .intervals import METHODS, basic, bca, check_level, expanded, percentile, studentized
+from .predict import Points, as_numbers, degrees_of_freedom, interval_factor
 
 if TYPE_CHECKING:
+    from .bootstrap import Bootstrap
     from .result import Fit
 
 __all__ = ["Derived", "DerivedReplicates", "Quantity", "derive"]
@@ -48,41 +49,167 @@ class Derived:
 
 @dataclass(frozen=True, eq=False)
 class DerivedReplicates:
-    """A derived quantity of a bootstrap.
+    """A quantity derived from the replicates of a bootstrap.
 
     ``value`` is it at the full fit, ``values`` one entry a replicate along axis 0 (NaN for
-    failed replicates), ``stderr`` their standard deviation.
+    failed replicates), ``stderr`` their standard deviation. ``boot`` is the bootstrap and ``of``
+    the function from parameters [k, parameters] to values [k, ...].
     """
 
     expression: str
     value: Any
     values: np.ndarray
     good: np.ndarray
+    boot: Bootstrap
+    of: Callable[[np.ndarray], np.ndarray]
 
     @property
     def stderr(self) -> Any:
         """Standard deviation over the replicates that did not fail."""
-        spread = self.values[self.good].std(axis=0, ddof=1)
+        values = self.values[self.good]
+        spread = np.nanstd(values, axis=0, ddof=1) if np.isnan(values).any() else values.std(
+            axis=0, ddof=1
+        )
         return float(spread) if np.ndim(spread) == 0 else spread
 
     def interval(self, level: float = 0.95, method: str = "percentile") -> tuple[Any, Any]:
-        """(low, high) by ``"percentile"`` or ``"basic"`` over replicates that did not fail."""
-        return interval(self.values[self.good], self.value, level, method)
+        """(low, high) over the replicates that did not fail and have a value (see ``exists``).
+
+        Methods as for ``Bootstrap.interval``.
+        """
+        level = check_level(level)
+        if method not in METHODS:
+            raise ValueError(f"method: unknown interval {method!r}; choose from "
+                             f"{', '.join(METHODS)}")
+        if self.boot.method == "jackknife":
+            raise ValueError("interval: a jackknife's replicates are not draws; use stderr()")
+        values = self.values[self.good]
+        extra = self._extra(method)
+        if np.isfinite(values).all():
+            low, high = bootstrap_interval(values, self.value, level, method, extra)
+            return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+        low, high = np.full((2, *np.shape(self.value)), np.nan)
+        for at in np.ndindex(np.shape(self.value)):
+            there = ~np.isnan(values[(slice(None), *at)])
+            if there.sum() < 2:
+                continue
+            parts = {
+                name: part[(slice(None), *at)][there] if name == "errors"
+                else part[(slice(None), *at)] if name == "jackknife"
+                else part if name == "freedom" else part[at]
+                for name, part in extra.items()
+            }
+            known = np.clip(values[(slice(None), *at)][there], -_HUGE, _HUGE)
+            low[at], high[at] = bootstrap_interval(
+                known, np.asarray(self.value)[at], level, method, parts
+            )
+        for end in (low, high):  # quantiles interpolate, and inf - inf is not a number
+            end[np.abs(end) > _HUGE / 1e3] *= np.inf
+        return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+
+    def p_value(self, value: float, *, studentized: bool = True) -> float:
+        """How often a replicate is as far from its own truth as the fit is from ``value``.
+
+        Two-sided; with ``studentized`` distances are in standard errors, each replicate's own.
+        The truth of replicates is the fit, or with ``fit.bootstrap(null=...)`` the hypothesis,
+        at which ``value`` must then be the quantity. One is added to both counts, so that the
+        least possible value is 1/(replicates + 1). Sources: A. Cameron, J. Gelbach and D. Miller
+        (2008), see ``resampling``; A. Davison and D. Hinkley (1997), section 4.2.
+        """
+        if np.ndim(self.value):
+            raise ValueError("p_value: the quantity has several values; derive one at a time")
+        truth = self.value
+        if self.boot.null is not None:
+            at = {**self.boot.fit.params, **self.boot.null}
+            truth = float(np.asarray(self.of(np.array([[at[n] for n in at]])))[0])
+            if not np.isclose(truth, value, rtol=1e-9, atol=0):
+                raise ValueError(f"p_value: replicates were made with {self.expression} = "
+                                 f"{truth:g}, not {value:g}")
+        errors, error = self._errors() if studentized else (1.0, 1.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn = np.abs((self.values[self.good] - truth) / errors)
+        drawn = drawn[np.isfinite(drawn)]
+        far = float(np.abs((self.value - value) / error))
+        return float((1 + (drawn >= far * (1 - 1e-12)).sum()) / (1 + len(drawn)))
+
+    @property
+    def exists(self) -> Any:
+        """Share of the replicates that did not fail in which the quantity has a value."""
+        share = (~np.isnan(self.values[self.good])).mean(axis=0)
+        return float(share) if np.ndim(share) == 0 else share
+
+    def _extra(self, method: str) -> dict[str, Any]:
+        """What a method needs besides the values and the estimate."""
+        if method == "expanded":
+            return {"freedom": self._freedom()}
+        if method == "bca":
+            return {"jackknife": np.asarray(self.of(self.boot.jackknife))}
+        if method == "studentized":
+            return dict(zip(("errors", "error"), self._errors(), strict=True))
+        return {}
+
+    def _freedom(self) -> tuple[int, int]:
+        plan = self.boot.plan
+        if plan.clustered:
+            return plan.independent, plan.independent - 1
+        return plan.independent, degrees_of_freedom(self.boot.fit)
+
+    def _errors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Standard errors of each good replicate and of the full fit, by the delta method."""
+        boot = self.boot
+        if not np.isfinite(np.diagonal(boot.covariance)).all():
+            raise ValueError(
+                "interval: method='studentized' needs standard errors, which are undefined here "
+                "(see fit.stderr_note); use 'percentile' or 'bca'"
+            )
+        good = boot.matrix[self.good]
+        step, places = 1e-4 * good.std(axis=0, ddof=1), range(good.shape[1])
+        return (
+            delta_errors(self.of, good, boot.covariances[self.good], places, step),
+            delta_errors(self.of, boot.fit.values[None, :], boot.covariance[None], places, step)[0],
+        )
 
     def __repr__(self) -> str:
         return f"DerivedReplicates({self.expression!r}, value={self.value!r})"
 
 
-def interval(values: np.ndarray, estimate: Any, level: float, method: str) -> tuple[Any, Any]:
-    """A bootstrap interval along axis 0, as floats where there is one number."""
-    level = check_level(level)
+_HUGE = np.finfo(np.float64).max / 4
+
+
+def bootstrap_interval(
+    values: np.ndarray, estimate: Any, level: float, method: str, extra: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One method's range of replicates along axis 0; ``extra`` has what else it needs."""
     if method == "percentile":
-        low, high = percentile(values, level)
-    elif method == "basic":
-        low, high = basic(values, estimate, level)
-    else:
-        raise ValueError(f"method: must be 'percentile' or 'basic', not {method!r}")
-    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+        return percentile(values, level)
+    if method == "basic":
+        return basic(values, estimate, level)
+    if method == "expanded":
+        return expanded(values, level, *extra["freedom"])
+    if method == "bca":
+        left_out = extra["jackknife"].reshape(len(extra["jackknife"]), -1)
+        known = np.isfinite(left_out).all(axis=1)
+        return bca(values, estimate, level, extra["jackknife"][known])
+    return studentized(values, estimate, level, extra["errors"], extra["error"])
+
+
+def delta_errors(
+    of: Callable[[np.ndarray], np.ndarray], at: np.ndarray, covariances: np.ndarray,
+    places: Sequence[int], step: np.ndarray,
+) -> np.ndarray:
+    """Standard errors of ``of`` at k parameter vectors, by central differences.
+
+    ``covariances`` [k, m, m] are over the parameters at ``places``, ``step`` their differences.
+    """
+    moving = [k for k in range(len(places)) if step[k] > 0]
+    slopes = []
+    for k in moving:
+        shift = np.zeros(at.shape[1])
+        shift[places[k]] = step[k]
+        slopes.append((np.asarray(of(at + shift)) - np.asarray(of(at - shift))) / (2 * step[k]))
+    slope, inner = np.array(slopes), covariances[:, np.array(moving)[:, None], np.array(moving)]
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.einsum("ik...,kij,jk...->k...", slope, inner, slope))
 
 
 class Quantity:
@@ -114,6 +241,19 @@ class Quantity:
         leaves = {parameters[place]: Leaf("PARAM", at) for at, place in enumerate(self.used)}
         leaves |= {name: Leaf("VAR", at) for at, name in enumerate(inputs)}
         self.graph = parsed.graph(leaves, _core.opcodes())
+        self._parsed, self._names, self._inputs = parsed, parameters, inputs
+
+    def graph_of(self, places: np.ndarray, values: np.ndarray) -> Any:
+        """The engine's graph in the free parameters: ``places`` of all the law's, -1 where fixed."""
+        from . import _core
+
+        leaves = {
+            name: Leaf("PARAM", int(place)) if place >= 0 else Leaf("CONST", -1, float(value))
+            for name, place, value in zip(self._names, places, values, strict=True)
+            if name in self._parsed.names
+        }
+        leaves |= {name: Leaf("VAR", at) for at, name in enumerate(self._inputs)}
+        return self._parsed.graph(leaves, _core.opcodes())
 
     def values(self, parameters: np.ndarray) -> np.ndarray:
         """[k, n] at ``parameters[k, all of the law's]``."""
@@ -128,6 +268,21 @@ class Quantity:
 
         chosen = np.ascontiguousarray(parameters[self.used], dtype=np.float64)
         return np.asarray(_core.jacobian(self.graph, chosen, self.points.columns))
+
+
+def matrix_gradient(
+    of: Callable[[np.ndarray], np.ndarray], at: np.ndarray, errors: np.ndarray
+) -> np.ndarray:
+    """[terms, parameters] of ``of`` at one parameter vector, by central differences.
+
+    The steps are a small part of the parameters' standard errors (of their size where there is
+    none), so that their units do not matter.
+    """
+    with np.errstate(invalid="ignore"):
+        step = 1e-4 * np.where(errors > 0, errors, 1e-2 * np.abs(at))
+    step = np.where(step > 0, step, 1e-6)
+    shift = np.diag(step)
+    return ((np.asarray(of(at + shift)) - np.asarray(of(at - shift))) / (2 * step[:, None])).T
 
 
 def derive(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Derived:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .covariance import active_free, full_covariance
+from .covariance import active_free, full_covariance, leverages
 from .distributions import chi2_quantile, f_tail
 from .engine import free_positions
+from .errors import FitWarning
 from .expression import Array
 from .identify import Identifiability, from_model
 from .local_model import LocalModel, local_model
@@ -17,6 +19,7 @@ from .outliers import robust_distance
 from .report import number, table
 
 if TYPE_CHECKING:
+    from .profile import Profile
     from .result import Fit
 
 __all__ = ["Diagnosis", "LackOfFit", "diagnose"]
@@ -50,7 +53,8 @@ class Diagnosis:
     reach with a chance of 5 % in the whole table.
 
     ``lack_of_fit`` is None without runs that share all variables. ``identifiability`` tells
-    which parameters trade off.
+    which parameters trade off; ``profiles`` (where asked for) hold every parameter's, and
+    ``open_ends`` which of them the data do not limit.
     """
 
     rows: np.ndarray
@@ -63,6 +67,15 @@ class Diagnosis:
     scale: float
     lack_of_fit: LackOfFit | None
     identifiability: Identifiability
+    profiles: dict[str, Profile] = field(default_factory=dict)
+
+    @property
+    def open_ends(self) -> dict[str, tuple[str, ...]]:
+        """Parameters that the data do not limit, and on which side: ``"below"``, ``"above"``."""
+        sides = {name: tuple(side for side, kind in zip(("below", "above"), found.ends, strict=True)
+                             if kind == "open")
+                 for name, found in self.profiles.items()}
+        return {name: side for name, side in sides.items() if side}
 
     def most_influential(self, count: int = 5) -> np.ndarray:
         """Places in the table of the rows whose removal would change the fit most."""
@@ -85,13 +98,20 @@ class Diagnosis:
             text.append(f"the law {verdict} the noise between repeated runs: F "
                         f"{number(found.f, 3)} on {found.freedom[0]} and {found.freedom[1]}, "
                         f"p {number(found.p, 2)}")
-        return "\n".join([*text, str(self.identifiability)])
+        text.append(str(self.identifiability))
+        text += [f"the data do not limit {name} {' or '.join(sides)}"
+                 for name, sides in self.open_ends.items()]
+        return "\n".join(text)
 
 
-def diagnose(fit: Fit) -> Diagnosis:
+def diagnose(fit: Fit, profiles: bool = False) -> Diagnosis:
     """See ``Fit.diagnose``."""
+    if not len(fit.rows):
+        raise ValueError("diagnose: this fit has no rows to look at")
+    if not np.isfinite(fit.values).all():
+        raise ValueError(f"diagnose: the fit has no finite parameters ({fit.status})")
     model = local_model(fit)
-    leverage = _leverage(model)
+    leverage = leverages(fit)
     with np.errstate(all="ignore"):
         room = np.sqrt(np.maximum(1 - leverage, 0.0))
         standardised = np.sqrt(model.weights) * model.residuals / (model.scale * room)
@@ -103,19 +123,14 @@ def diagnose(fit: Fit) -> Diagnosis:
         influence=_influence(fit, model), cooks_distance=cook, distance=distance,
         outlier=distance > limit, scale=model.scale, lack_of_fit=_lack_of_fit(fit, model),
         identifiability=from_model(fit, model),
+        profiles=_profiles(fit) if profiles else {},
     )
 
 
-def _leverage(model: LocalModel) -> Array:
-    """The diagonal of the hat matrix; directions without information take no part."""
-    weighted = model.jacobian * np.sqrt(model.weights)[:, None]
-    length = np.linalg.norm(weighted, axis=0)
-    if not np.isfinite(weighted).all() or not len(model.names):
-        return np.full(len(weighted), np.nan if len(model.names) else 0.0)
-    left, singular, _ = np.linalg.svd(weighted / np.where(length > 0, length, 1.0),
-                                      full_matrices=False)
-    kept = singular > 1e-11 * singular[0]
-    return np.sum(left[:, kept] ** 2, axis=1)
+def _profiles(fit: Fit) -> dict[str, Profile]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # open ends are told here
+        return dict(fit.profile())
 
 
 def _influence(fit: Fit, model: LocalModel) -> Array:

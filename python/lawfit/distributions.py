@@ -1,37 +1,15 @@
-"""Tails of the chi-square and F distributions."""
+"""The quantile of chi-square and the tail of F."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["chi2_quantile", "chi2_tail", "f_tail"]
+from .intervals import chi2_sf
+
+__all__ = ["chi2_quantile", "f_tail"]
 
 _TINY = 1e-300
 _STEPS = 10_000
-
-
-def chi2_tail(x: float, df: int) -> float:
-    """P(chi-square > x) on a whole number of degrees of freedom (finite sums, Abramowitz & Stegun
-    26.4.4-5).
-
-    >>> round(chi2_tail(3.841459, 1), 6), round(chi2_tail(11.0705, 5), 6)
-    (0.05, 0.05)
-    """
-    if df < 1:
-        raise ValueError(f"df: chi-square needs at least one degree of freedom, not {df}")
-    if not x > 0:
-        return 1.0 if x <= 0 else math.nan
-    half = x / 2
-    if df % 2:
-        term = math.exp(-half) * math.sqrt(half) / math.gamma(1.5)
-        total, first = math.erfc(math.sqrt(half)), 1.5
-    else:
-        term = math.exp(-half)
-        total, first = 0.0, 1.0
-    for k in range((df - df % 2) // 2):
-        total += term
-        term *= half / (first + k)
-    return total
 
 
 def chi2_quantile(tail: float, df: int) -> float:
@@ -43,13 +21,13 @@ def chi2_quantile(tail: float, df: int) -> float:
     if not 0 < tail < 1:
         raise ValueError(f"tail: must lie between 0 and 1, not {tail!r}")
     low, high = 0.0, float(df)
-    while chi2_tail(high, df) > tail:
+    while chi2_sf(high, df) > tail:
         low, high = high, 2 * high
     for _ in range(200):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        low, high = (middle, high) if chi2_tail(middle, df) > tail else (low, middle)
+        low, high = (middle, high) if chi2_sf(middle, df) > tail else (low, middle)
     return (low + high) / 2
 
 

@@ -17,6 +17,7 @@ from .losses import Loss
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .bootstrap_many import Bootstraps
     from .rank import Ranking
     from .result import Fit
 
@@ -212,6 +213,24 @@ class Fits:
         from .frames import to_arrow
 
         return to_arrow(self.table())
+
+    def bootstrap(
+        self, n: int | None = None, method: str = "pairs", *, by: Any = None, seed: int = 0,
+        check: float = 0.0, multiplier: str | None = None, threads: int | None = None,
+        progress: Any = None,
+    ) -> Bootstraps:
+        """``n`` (default 1,000) replicates of every fit, in one native call for each objective.
+
+        Arguments as for ``Fit.bootstrap``, whose replicates these are, except that nothing is
+        checked from automatic starts unless ``check`` says so, and that noise is constant with
+        ``method="parametric"``. Gives a ``Bootstraps``.
+        """
+        from .bootstrap_many import bootstrap_many
+
+        return bootstrap_many(
+            self, n, method, by=by, seed=seed, check=check, multiplier=multiplier,
+            threads=threads, progress=progress,
+        )
 
     def rank(
         self, by: str = "aicc", *, folds: int = 5, holdout: Any = None, on: str | None = None,

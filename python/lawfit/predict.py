@@ -150,7 +150,7 @@ def degrees_of_freedom(fit: Fit) -> int:
 def interval_factor(fit: Fit, level: float) -> float:
     """How many standard errors a two-sided interval reaches to either side."""
     tail = (1 + level) / 2
-    if fit.absolute_sigma and fit.rows.sigma is not None:
+    if fit.known_covariance is not None or (fit.absolute_sigma and fit.rows.sigma is not None):
         return normal_quantile(tail)
     left = degrees_of_freedom(fit)
     return t_quantile(tail, left) if left > 0 else math.nan

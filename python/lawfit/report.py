@@ -121,6 +121,8 @@ def _note(fit: Fit, name: str, place: int) -> str:
 def verdict(fit: Fit) -> str:
     """One line in plain words: whether to trust the optimum, and if not what to do."""
     found = fit.diagnostics
+    if fit.known_covariance is not None:
+        return "Published constants: nothing was fitted."
     if not fit.converged:
         others = found["not_identified"]
         blame = f" ({', '.join(others)})" if others else ""

@@ -30,7 +30,7 @@ Evaluated evaluate(const Builder& g, const std::vector<double>& parameters,
                         std::vector<double>(p, INFINITY));
   RowModel model(law, table, {Space::linear, Loss::squared, 1, 0.5}, n);
   Evaluated out{std::vector<double>(n), std::vector<double>(n * p)};
-  model.rows(parameters.data(), 0, n, nullptr,
+  model.rows(parameters.data(), {0, n},
              {out.value.data(), nullptr, nullptr, nullptr, out.jacobian.data()});
   return out;
 }

@@ -8,6 +8,9 @@ from .allocation import allocation
 from .along import along, variables
 from .isoflop import isoflop
 from .pairs import pairs
+from .profile import profile, profiles
 from .residuals import residuals
 
-__all__ = ["allocation", "along", "isoflop", "pairs", "residuals", "variables"]
+__all__ = [
+    "allocation", "along", "isoflop", "pairs", "profile", "profiles", "residuals", "variables",
+]

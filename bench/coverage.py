@@ -1,0 +1,270 @@
+"""How often intervals hold the truth: simulated tables, every kind of interval, one table of shares.
+
+    python bench/coverage.py --tables 2000 --replicates 999 --out coverage/
+    python bench/coverage.py --out coverage/ --report        # the README's table of what is there
+
+Each cell (number of runs, noise, residual space) is one file, so a study that was stopped goes on
+where it was. Truth is E + A/N**alpha + B/D**beta with Besiroglu's exponents. A *run* is one row
+under independent noise; under clustered noise it is four rows (checkpoints) that share three
+quarters of their noise variance, and intervals know the runs by ``by=`` or, named naive, do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import lawfit as lf
+from lawfit.bootstrap_many import _blocks, _options
+from lawfit.covariance import padded
+from lawfit.derive import Quantity, delta_errors
+from lawfit.engine import objective_arguments
+from lawfit.intervals import t_quantile
+
+LAW = lf.Law("loss = E + A/N**alpha + B/D**beta", ["N", "D"])
+TRUTH = {"E": 1.8172, "A": 482.01, "alpha": 0.3478, "B": 2085.43, "beta": 0.3658}
+QUANTITIES = {"log A": "log(A)", "log B": "log(B)", "E": "E", "alpha": "alpha", "beta": "beta",
+              "a": "beta/(alpha+beta)"}
+RUNS = (9, 16, 30, 60, 240)
+NOISES = ("gaussian", "heavy", "clustered")
+SPACES = ("linear", "log")
+LEVELS = (0.80, 0.95)
+SPREAD = 0.01  # relative standard deviation of one row's noise (absolute on linear residuals)
+CHECKPOINTS = 4
+SHARED = 0.75
+
+
+def design(runs: int, clustered: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sizes, tokens and run numbers of a table: sizes x token counts as square as may be."""
+    sizes = int(np.sqrt(runs))
+    while runs % sizes:
+        sizes -= 1
+    counts = runs // sizes
+    N, D = (axis.ravel() for axis in np.meshgrid(
+        np.geomspace(5e7, 1.6e10, sizes), np.geomspace(1e9, 3e11, counts), indexing="ij"))
+    run = np.arange(runs)
+    if not clustered:
+        return N, D, run
+    share = np.array([0.25, 0.5, 0.75, 1.0])  # how far a run had come at each checkpoint
+    return (np.repeat(N, CHECKPOINTS), (D[:, None] * share).ravel(),
+            np.repeat(run, CHECKPOINTS))
+
+
+def simulate(runs: int, noise: str, space: str, tables: int, seed: int) -> dict[str, np.ndarray]:
+    """``tables`` simulated tables under each other, numbered by the column ``table``."""
+    N, D, run = design(runs, noise == "clustered")
+    rng = np.random.default_rng([seed, runs, NOISES.index(noise), SPACES.index(space)])
+    rows = len(N)
+    if noise == "heavy":
+        error = rng.standard_t(3, size=(tables, rows)) / np.sqrt(3)
+    elif noise == "clustered":
+        shared = rng.normal(size=(tables, runs))[:, run]
+        error = np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * rng.normal(size=(tables, rows))
+    else:
+        error = rng.normal(size=(tables, rows))
+    exact = LAW(N=N, D=D, **TRUTH)
+    loss = exact * np.exp(SPREAD * error) if space == "log" else exact + SPREAD * 2 * error
+    return {"N": np.tile(N, tables), "D": np.tile(D, tables), "loss": loss.ravel(),
+            "run": np.tile(run, tables), "table": np.repeat(np.arange(tables), rows)}
+
+
+def truths() -> dict[str, float]:
+    E, A, alpha, B, beta = TRUTH.values()
+    return {"log A": np.log(A), "log B": np.log(B), "E": E, "alpha": alpha, "beta": beta,
+            "a": beta / (alpha + beta)}
+
+
+class Counter:
+    """Hits and widths of every (interval, level, quantity)."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, kind: str, level: float, name: str, low: np.ndarray, high: np.ndarray) -> None:
+        true = truths()[name]
+        there = ~(np.isnan(low) | np.isnan(high))
+        with np.errstate(invalid="ignore"):
+            width = high - low
+        self.rows.append({
+            "interval": kind, "level": level, "quantity": name, "tables": len(low),
+            "without": int((~there).sum()), "open": int(np.isinf(width[there]).sum()),
+            "covered": int(((low <= true) & (true <= high))[there].sum()),
+            "below": int((high < true)[there].sum()), "above": int((low > true)[there].sum()),
+            "width": float(np.median(width[there])) if there.any() else float("nan"),
+        })
+
+
+def wald(fits: lf.Fits, by: str | None, kind: str, counter: Counter, label: str) -> None:
+    from lawfit import _core
+
+    (block,) = _blocks(fits, by)
+    once = {"kind": "given", "given": np.ones((1, len(block.data[1])))}
+    if block.units is not None:
+        once["units"] = block.units
+    lower, upper = block.law.bounds()
+    inner = np.array(_core.replicate_covariances(
+        block.law.graph(), block.data, objective_arguments(block.on, block.loss),
+        (lower, upper, block.law.guesses()), block.offsets, block.free, 1, once,
+        block.free[:, None, :], kind, False, _options(fits, 0, None)))[:, 0]
+    matrix = padded(block.law, inner)
+    rows = int(np.diff(block.offsets)[0])
+    df = rows - 5 if kind != "cluster" else int(block.units.max())
+    values = np.stack([fits.params[name] for name in LAW.parameters], axis=1)
+    step = 1e-5 * np.nanmedian(np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)), axis=0)
+    for name, text in QUANTITIES.items():
+        quantity = Quantity(text, LAW.parameters, {})
+        at = quantity.values(values)[:, 0]
+        with np.errstate(all="ignore"):
+            error = delta_errors(lambda m, q=quantity: q.values(m)[:, 0], values, matrix,
+                                 range(5), step)
+        for level in LEVELS:
+            reach = t_quantile((1 + level) / 2, df) * error
+            counter.add(label, level, name, at - reach, at + reach)
+
+
+def profiled(fits: lf.Fits, by: str | None, covariance: str | None, counter: Counter, label: str,
+             most: int) -> None:
+    from lawfit.profile import profile, profiles
+
+    found: dict[tuple[float, str], list[tuple[float, float]]] = {}
+    for number in range(min(len(fits), most)):
+        fit = fits[number]
+        for level in LEVELS:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    each = profiles(fit, level, by=by, covariance=covariance)
+                    share = profile(fit, None, QUANTITIES["a"], level=level, by=by, points=0,
+                                    covariance=covariance, threads=1, variables={})
+            except ValueError:
+                each, share = None, None
+            for name in QUANTITIES:
+                if each is None:
+                    ends = (np.nan, np.nan)
+                elif name == "a":
+                    ends = share.interval
+                else:
+                    own = each[name.removeprefix("log ")].interval
+                    with np.errstate(all="ignore"):
+                        ends = tuple(np.log(np.maximum(own, 0))) if "log" in name else own
+                found.setdefault((level, name), []).append(ends)
+    for (level, name), ends in found.items():
+        low, high = np.array(ends).T
+        counter.add(label, level, name, low, high)
+
+
+def bootstrapped(fits: lf.Fits, method: str, by: str | None, kinds: tuple[str, ...],
+                 counter: Counter, label: str, replicates: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        boots = fits.bootstrap(replicates, method, by=by, seed=1)
+        for name, text in QUANTITIES.items():
+            quantity = boots.derive(text)
+            for kind in kinds:
+                for level in LEVELS:
+                    counter.add(f"{label} {kind}", level, name, *quantity.interval(level, kind))
+
+
+def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profiles_of: int,
+         seed: int) -> dict[str, Any]:
+    """Everything about one cell."""
+    began, counter = time.process_time(), Counter()
+    data = simulate(runs, noise, space, tables, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lf.FitWarning)
+        fits = lf.fit_many(LAW, data, by="table", on=space)
+    every = ("percentile", "basic", "bca", "studentized", "expanded")
+    naive = " (naive)" if noise == "clustered" else ""
+    wald(fits, None, "jacobian", counter, "wald" + naive)
+    wald(fits, None, "sandwich", counter, "wald sandwich" + naive)
+    profiled(fits, None, None, counter, "profile" + naive, profiles_of)
+    bootstrapped(fits, "pairs", None, every, counter, "pairs" + naive, replicates)
+    if noise == "clustered":
+        wald(fits, "run", "cluster", counter, "wald by run")
+        profiled(fits, "run", None, counter, "profile by run", profiles_of)
+        bootstrapped(fits, "cluster", "run", every, counter, "cluster", replicates)
+        bootstrapped(fits, "wild", "run", ("percentile", "studentized"), counter, "wild by run",
+                     replicates)
+    else:
+        profiled(fits, None, "sandwich", counter, "profile sandwich", profiles_of)
+        for method in ("residual", "wild", "parametric", "bayesian"):
+            bootstrapped(fits, method, None, ("percentile", "studentized"), counter, method,
+                         replicates)
+    return {"runs": runs, "noise": noise, "space": space, "tables": tables,
+            "replicates": replicates, "profiles": profiles_of, "seed": seed,
+            "converged": int(fits.converged.sum()), "cpu_seconds": time.process_time() - began,
+            "rows": counter.rows}
+
+
+def report(folder: Path) -> str:
+    """Coverage and median width at 95 % by interval and runs, over spaces and quantities."""
+    cells = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    lines = []
+    for noise in NOISES:
+        here = [c for c in cells if c["noise"] == noise]
+        if not here:
+            continue
+        runs = sorted({c["runs"] for c in here})
+        kinds = list(dict.fromkeys(row["interval"] for c in here for row in c["rows"]))
+        lines += [f"\n{noise}: lowest to highest coverage at nominal 95 % over quantities and "
+                  "residual spaces (median width over the profile's)\n",
+                  "| interval | " + " | ".join(f"{n} runs" for n in runs) + " |",
+                  "| --- |" + " --- |" * len(runs)]
+        for kind in kinds:
+            lines.append(f"| {kind} | " + " | ".join(_share(here, n, kind) for n in runs) + " |")
+    return "\n".join(lines)
+
+
+def _share(cells: list[dict[str, Any]], runs: int, kind: str) -> str:
+    shares, widths = [], []
+    for each in cells:
+        if each["runs"] != runs:
+            continue
+        wide = {row["quantity"]: row["width"] for row in each["rows"]
+                if row["interval"].startswith("profile") and row["level"] == 0.95}
+        for row in each["rows"]:
+            if row["interval"] == kind and row["level"] == 0.95:
+                got = row["tables"] - row["without"]
+                shares.append(100 * row["covered"] / max(got, 1))
+                widths.append(row["width"] / wide[row["quantity"]])
+    if not shares:
+        return "-"
+    return f"{min(shares):.1f} to {max(shares):.1f} ({np.median(widths):.2f})"
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ask.add_argument("--tables", type=int, default=2000)
+    ask.add_argument("--replicates", type=int, default=999)
+    ask.add_argument("--profiles", type=int, default=None, help="tables that are profiled")
+    ask.add_argument("--runs", type=int, nargs="*", default=list(RUNS))
+    ask.add_argument("--noise", nargs="*", default=list(NOISES), choices=NOISES)
+    ask.add_argument("--space", nargs="*", default=list(SPACES), choices=SPACES)
+    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--out", type=Path, default=Path("coverage"))
+    ask.add_argument("--report", action="store_true")
+    chosen = ask.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    for runs in () if chosen.report else chosen.runs:
+        for noise in chosen.noise:
+            for space in chosen.space:
+                path = chosen.out / f"{runs:04d}-{noise}-{space}-{chosen.tables}.json"
+                if path.exists():
+                    continue
+                found = cell(runs, noise, space, chosen.tables, chosen.replicates,
+                             chosen.profiles or chosen.tables, chosen.seed)
+                part = path.with_suffix(".part")
+                part.write_text(json.dumps(found))
+                part.rename(path)
+                print(path.name, f"{found['cpu_seconds']:.0f} s of CPU", flush=True)
+    print(report(chosen.out))
+
+
+if __name__ == "__main__":
+    main()

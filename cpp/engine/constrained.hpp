@@ -1,0 +1,66 @@
+// Fits under one equality: the least objective where a quantity of the parameters has a value.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "fit.hpp"
+
+namespace lawfit {
+
+// A quantity g(theta), one a row of its own columns.
+struct QuantityView {
+  GraphView graph;
+  TableView table;                 // columns and rows only
+};
+
+struct ConstrainedJob {
+  int64_t quantity;                // row
+  double value;                    // that the quantity must have
+  double enough;                   // decrease of the objective that is not worth a step
+  double* parameters;              // in: near the constraint; out: the constrained optimum
+  double objective;                // out; infinite where no such point was found
+  bool solved;                     // out
+};
+
+// W jobs at a time. One parameter, the pivot, is solved from the constraint at every trial, and the
+// others take damped Newton steps in what is left: every accepted point is on the constraint.
+class ConstrainedSolver {
+ public:
+  ConstrainedSolver(const CompiledLaw& law, const TableData& table, const ObjectiveSpec& objective, const CompiledLaw& quantity,
+                    const TableData& quantities, const std::vector<double>& lower, const std::vector<double>& upper);
+  int lanes() const { return lanes_; }
+  void run(ConstrainedJob* jobs, int count, const std::atomic<bool>& cancelled);
+
+ private:
+  struct Lane {
+    ConstrainedJob* job = nullptr;
+    bool busy = false, newton = true, fresh = true;
+    int pivot = 0, slow = 0, failures = 0, steps = 0, patience = 1;
+    double lambda = 0, objective = 0, predicted = 0;
+    std::vector<double> theta, trial, gradient, majorised, second, slope, curvature, step, trial_slope, trial_curvature;
+  };
+  void look_at_quantities();
+  void restore();
+  void take(int lane);
+  void propose(Lane& lane);
+  void judge(Lane& lane, double objective);
+  void finish(Lane& lane, bool solved);
+  void choose_pivot(Lane& lane) const;
+  double reduced(const std::vector<double>& matrix, const Lane& lane, int i, int k) const;
+  bool solve(Lane& lane, bool newton);
+  double entry(const std::vector<double>& packed, int i, int j) const { return i >= j ? packed[i * (i + 1) / 2 + j] : packed[j * (j + 1) / 2 + i]; }
+
+  const int p_, entries_, lanes_;
+  const ObjectiveSpec objective_;
+  const std::vector<double>&lower_, &upper_;
+  const TableData &table_, &quantities_;
+  Evaluator law_, quantity_;
+  Arena arena_;
+  V *theta_, *value_, *slope_, *curvature_;
+  Sums sums_, unused_;
+  Lane lane_[W];
+  std::vector<int> moving_;
+  std::vector<double> system_, right_;
+};
+
+}  // namespace lawfit

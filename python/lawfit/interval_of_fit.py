@@ -1,0 +1,77 @@
+"""Intervals of a fit's parameters without resampling: from the profile, or from a covariance."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .covariance import full_covariance
+from .engine import free_positions
+from .errors import FitWarning
+from .intervals import check_level, t_quantile
+from .predict import interval_factor
+from .units import units_of
+
+if TYPE_CHECKING:
+    from .result import Fit
+
+__all__ = ["DEFAULT", "ENOUGH", "few", "intervals"]
+
+DEFAULT = "profile"
+ENOUGH = 30  # independent rows or clusters from which the default was found to hold its level
+
+
+def intervals(
+    fit: Fit, level: float, method: str | None, by: Any, covariance: str | None
+) -> dict[str, tuple[float, float]]:
+    """See ``Fit.interval``."""
+    from .profile import profiles
+
+    level, method = check_level(level), DEFAULT if method is None else method
+    if method not in ("profile", "wald"):
+        raise ValueError(
+            f"method: must be 'profile' or 'wald', not {method!r}; for the bootstrap's see "
+            "fit.bootstrap().interval()"
+        )
+    units = None if by is None else units_of(fit.rows, by)
+    few(len(fit.rows) if units is None else int(units.max()) + 1, units is not None, 4)
+    if method == "profile":
+        found = profiles(fit, level, by=by, covariance=covariance)
+        return {name: profile.interval for name, profile in found.items()}
+    return wald(fit, level, units, covariance)
+
+
+def wald(
+    fit: Fit, level: float, units: np.ndarray | None, covariance: str | None
+) -> dict[str, tuple[float, float]]:
+    """Value -+ Student's t times the standard error; G - 1 degrees of freedom for G clusters."""
+    from .result import default_kind
+
+    kind = covariance or ("cluster" if units is not None else default_kind(fit.loss))
+    matrix, _ = full_covariance(fit, kind, fit.absolute_sigma, units)
+    reach = interval_factor(fit, level)
+    if units is not None:
+        reach = t_quantile((1 + level) / 2, int(units.max())) if units.max() > 0 else math.nan
+    held = fit.diagnostics["active_bounds"]
+    out = {}
+    for name, at, variance in zip(fit.law.parameters, free_positions(fit.law),
+                                  np.diag(matrix), strict=True):
+        if at >= 0:
+            half = math.nan if name in held else reach * math.sqrt(variance)
+            out[name] = (fit.params[name] - half, fit.params[name] + half)
+    return out
+
+
+def few(count: int, clustered: bool, depth: int) -> None:
+    """Warn once below the number of independent units that intervals were found to need."""
+    if count < ENOUGH:
+        what = "clusters" if clustered else "rows"
+        warnings.warn(
+            f"intervals from {count} {what} are too narrow or too wide for certain laws and "
+            f"noise; they were found to hold their level from {ENOUGH} independent {what} (see "
+            "the coverage table in the README)",
+            FitWarning, stacklevel=depth,
+        )
