@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "../cpp/engine/batch.hpp"
+#include "../cpp/engine/resample.hpp"
 #include "../tests/cpp/laws.hpp"
 
 namespace work {
@@ -98,7 +99,19 @@ inline ReplicateTable fit_resamples(const laws::Table& data, const std::vector<d
   const laws::Builder law = laws::two_terms();
   const std::vector<double> lower(5, -INFINITY), upper(5, INFINITY);
   const CompiledLaw compiled(law.view(), data.view(), lower, upper);
-  return resample(compiled, {data.view(), log_huber, lower, upper, optimum, count}, FitOptions());
+  const int64_t offsets[] = {0, data.view().rows};
+  ReplicateRequest request{};
+  request.law = law.view();
+  request.table = data.view();
+  request.offsets = offsets;
+  request.groups = 1;
+  request.objective = log_huber;
+  request.lower = lower;
+  request.upper = upper;
+  request.guess.assign(5, not_a_number);
+  request.warm = optimum.data();
+  request.replicates = count;
+  return resample(compiled, request, FitOptions());
 }
 
 }  // namespace work

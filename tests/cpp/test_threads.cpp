@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "../../cpp/engine/batch.hpp"
+#include "../../cpp/engine/resample.hpp"
 #include "check.hpp"
 #include "laws.hpp"
 
@@ -51,8 +52,18 @@ TEST(resamples_are_the_same_for_any_number_of_workers) {
   const laws::Builder g = laws::two_terms();
   const std::vector<double> upper = laws::no_upper(5), warm = {1.8, 480, 0.35, 2000, 0.37};
   const CompiledLaw law(g.view(), data.view(), laws::two_terms_lower, upper);
-  const ReplicateRequest request{data.view(), {Space::log, Loss::huber, 1e-3, 0.5},
-                                 laws::two_terms_lower, upper, warm, 300};
+  const int64_t offsets[] = {0, 200};
+  ReplicateRequest request{};
+  request.law = g.view();
+  request.table = data.view();
+  request.offsets = offsets;
+  request.groups = 1;
+  request.objective = {Space::log, Loss::huber, 1e-3, 0.5};
+  request.lower = laws::two_terms_lower;
+  request.upper = upper;
+  request.guess.assign(5, not_a_number);
+  request.warm = warm.data();
+  request.replicates = 300;
   FitOptions options;
   options.seed = 7;
   const ReplicateTable one = resample(law, request, options);
