@@ -68,8 +68,9 @@ def check(fits, numbers, seed):
 
 
 @pytest.mark.parametrize("law", [
-    *(pytest.param(law, marks=pytest.mark.slow) for law in LAWS[:2]),
-    pytest.param(LAWS[2], marks=pytest.mark.study),
+    pytest.param(LAWS[0], marks=pytest.mark.slow),
+    # Of the curves of these SciPy still finds a few better.
+    *(pytest.param(law, marks=pytest.mark.study) for law in LAWS[1:]),
 ])
 def test_all_curves(law, curves):
     """Time and share converged are printed; a random 500 against SciPy.
