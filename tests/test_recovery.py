@@ -11,8 +11,6 @@ import pytest
 
 import lawfit as lf
 
-# Laws with a pole in a parameter beyond which the whole table is out of the domain of logarithms.
-POLES = dict.fromkeys(("gan_steps", "gan_sfo"), "automatic starts all lie beyond the pole")
 # Laws so curved in their parameters that local errors tell little at the usual number of rows.
 CURVED = {"farseer"}
 # Laws whose held parameters could be found in principle, but not at any usual noise.
@@ -64,7 +62,7 @@ def arranged(
 
 def laws(slow: Iterable[str] = (), skip: Mapping[str, str] = MappingProxyType({})) -> list:
     """All ids, some marked; ``skip`` has the reasons."""
-    marks = {id_: pytest.mark.skip(reason=why) for id_, why in {**POLES, **skip}.items()}
+    marks = {id_: pytest.mark.skip(reason=why) for id_, why in skip.items()}
     marks |= dict.fromkeys(slow, pytest.mark.slow)
     return [pytest.param(id_, marks=marks.get(id_, ())) for id_ in lf.laws]
 

@@ -16,10 +16,15 @@ struct RowRange {
 };
 
 inline bool fitted(Status s) { return s == Status::converged || s == Status::converged_at_bound; }
+// After the far phase: cut short by its limit of steps, and handed over to the finish.
+inline bool cut_short(const Outcome& o) { return !o.settled && o.status == Status::iteration_limit; }
+inline bool unfinished(const Outcome& o) { return cut_short(o) || (!o.settled && o.status == Status::converged); }
 double typical_size(const TableData& table, int64_t begin, int64_t count);   // root mean square of T(y)/sigma
 
 constexpr double kSharpest = 2e-15;     // smoothing of kinks that rounding leaves meaningful, of the data's size
 constexpr double kSameBasin = 1e-6;   // relative objective within which two optima are one
+
+constexpr size_t kManyStarts = 100;   // per group, from which they race: few are followed one by one
 
 class Descent {
  public:
