@@ -15,7 +15,7 @@ from .batch import good_codes
 from .derive import Quantity, bootstrap_interval, delta_errors
 from .engine import objective_arguments, options, progress_callback, whole
 from .errors import FitWarning
-from .intervals import METHODS, check_level
+from .intervals import check_interval
 from .resampling import METHODS as SCHEMES
 from .resampling import chosen_multiplier, new_targets
 from .units import row_keys, units_of
@@ -153,12 +153,7 @@ class DerivedMany:
         self, level: float = 0.95, method: str = "percentile"
     ) -> tuple[np.ndarray, np.ndarray]:
         """(low, high), arrays over fits; NaN where fewer than two replicates have a value."""
-        level = check_level(level)
-        if method not in METHODS:
-            raise ValueError(f"method: unknown interval {method!r}; choose from "
-                             f"{', '.join(METHODS)}")
-        if self.boots.method == "jackknife":
-            raise ValueError("interval: a jackknife's replicates are not draws; use stderr()")
+        level = check_interval(level, method, self.boots.method)
         low, high = np.full((2, len(self.value)), np.nan)
         extra = self._extra(method)
         whole_rows = np.isfinite(self.values).all(axis=1)

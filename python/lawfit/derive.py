@@ -11,7 +11,15 @@ import numpy as np
 from .covariance import full_covariance
 from .expression import Leaf, parse
 from .grammar import closest
-from .intervals import METHODS, basic, bca, check_level, expanded, percentile, studentized
+from .intervals import (
+    basic,
+    bca,
+    check_interval,
+    check_level,
+    expanded,
+    percentile,
+    studentized,
+)
 from .predict import Points, as_numbers, degrees_of_freedom, interval_factor
 
 if TYPE_CHECKING:
@@ -77,12 +85,7 @@ class DerivedReplicates:
 
         Methods as for ``Bootstrap.interval``.
         """
-        level = check_level(level)
-        if method not in METHODS:
-            raise ValueError(f"method: unknown interval {method!r}; choose from "
-                             f"{', '.join(METHODS)}")
-        if self.boot.method == "jackknife":
-            raise ValueError("interval: a jackknife's replicates are not draws; use stderr()")
+        level = check_interval(level, method, self.boot.method)
         values = self.values[self.good]
         extra = self._extra(method)
         if np.isfinite(values).all():

@@ -9,10 +9,9 @@ import numpy as np
 
 from .engine import whole
 from .expression import Array
+from .growth import Growth
 from .intervals import check_level
-from .replicates import known_interval
 from .report import number
-from .result import Prediction
 from .slices import Line, Runs, log_line, read_runs, slice_runs
 from .table import Table
 
@@ -22,7 +21,7 @@ _BLOCK = 4_000_000  # numbers held at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Envelope:
+class Envelope(Growth):
     """The lower envelope of a campaign: which size is best at which compute.
 
     Arrays by rising compute: ``compute``, ``size``, ``tokens`` and ``loss`` of the envelope, and
@@ -41,32 +40,6 @@ class Envelope:
     lines: Line
     size_name: str
     loss_name: str
-
-    @property
-    def exponent(self) -> float:
-        """a in size ~ compute**a."""
-        return float(self.line.slope[0])
-
-    @property
-    def exponents(self) -> Array:
-        """The exponent of every replicate."""
-        return self.lines.slope
-
-    @property
-    def exponent_interval(self) -> tuple[float, float]:
-        """The exponent's interval at ``level``, from resampled runs."""
-        low, high = known_interval(self.exponents[:, None], np.array([self.exponent]), self.level,
-                                   "percentile")
-        return float(low[0]), float(high[0])
-
-    def at(self, compute: Any) -> Prediction:
-        """The best size for other budgets, along the line: (value, low, high)."""
-        budget = np.asarray(compute, dtype=np.float64)
-        flat = np.atleast_1d(budget)
-        value = self.line.at(flat)[0]
-        low, high = known_interval(self.lines.at(flat), value, self.level, "percentile")
-        return Prediction(*(float(part[0]) if budget.ndim == 0 else part
-                            for part in (value, low, high)))
 
     def __str__(self) -> str:
         low, high = self.exponent_interval

@@ -8,8 +8,8 @@ from statistics import NormalDist
 import numpy as np
 
 __all__ = [
-    "METHODS", "basic", "bca", "check_level", "chi2_sf", "expanded", "normal_quantile", "percentile",
-    "studentized", "t_quantile",
+    "METHODS", "basic", "bca", "check_interval", "check_level", "chi2_sf", "expanded",
+    "normal_quantile", "percentile", "studentized", "t_quantile",
 ]
 
 METHODS = ("percentile", "basic", "bca", "studentized", "expanded")
@@ -26,6 +26,20 @@ def check_level(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"level: must lie between 0 and 1 (0.95 for 95 %), not {level!r}")
     return float(level)
+
+
+def check_interval(level: float, method: str, resampling: str) -> float:
+    """The level; ValueError when it, or ``method`` for replicates of ``resampling``, will not do.
+
+    >>> check_interval(0.95, "percentile", "pairs")
+    0.95
+    """
+    level = check_level(level)
+    if method not in METHODS:
+        raise ValueError(f"method: unknown interval {method!r}; choose from {', '.join(METHODS)}")
+    if resampling == "jackknife":
+        raise ValueError("interval: a jackknife's replicates are not draws; use stderr()")
+    return level
 
 
 def normal_quantile(p: float) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 from .engine import whole
 from .errors import FitWarning
 from .expression import Array
+from .growth import Growth
 from .intervals import check_level
 from .replicates import known_interval
 from .report import number, table
-from .result import Prediction
 from .slices import Line, log_line, read_runs, slice_runs
 from .valleys import Slice, analysis_of, group_runs, measure, noise_of, replicate_sizes
 from .vertex import CURVES
@@ -24,7 +24,7 @@ __all__ = ["IsoFlop", "isoflop"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IsoFlop:
+class IsoFlop(Growth):
     """The best size of each budget and how it grows.
 
     Arrays over slices by rising budget: ``compute``, ``size`` (the vertex), ``tokens`` (from
@@ -80,32 +80,6 @@ class IsoFlop:
     def high(self) -> Array:
         """Upper end of the interval of the best sizes."""
         return known_interval(self.sizes, self.size, self.level, "percentile")[1]
-
-    @property
-    def exponent(self) -> float:
-        """a in size ~ compute**a."""
-        return float(self.line.slope[0])
-
-    @property
-    def exponents(self) -> Array:
-        """The exponent of every replicate."""
-        return self.lines.slope
-
-    @property
-    def exponent_interval(self) -> tuple[float, float]:
-        """The exponent's interval at ``level``, from replicates."""
-        low, high = known_interval(self.exponents[:, None], np.array([self.exponent]), self.level,
-                                   "percentile")
-        return float(low[0]), float(high[0])
-
-    def at(self, compute: Any) -> Prediction:
-        """The best size for other budgets, along the line: (value, low, high)."""
-        budget = np.asarray(compute, dtype=np.float64)
-        flat = np.atleast_1d(budget)
-        value = self.line.at(flat)[0]
-        low, high = known_interval(self.lines.at(flat), value, self.level, "percentile")
-        shaped = [float(part[0]) if budget.ndim == 0 else part for part in (value, low, high)]
-        return Prediction(*shaped)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Slices, curves and vertices; see ``lf.plots.isoflop``."""
