@@ -1,15 +1,13 @@
 #include "covariance.hpp"
 
-#include <Eigen/Dense>
 #include <cmath>
 #include <vector>
+
+#include "dense.hpp"
 
 namespace lawfit {
 
 namespace {
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
-using Vector = Eigen::VectorXd;
-
 constexpr double kRankTolerance = 1e-11;    // smallest over largest singular value of the scaled Jacobian
 constexpr double kHessianTolerance = 1e-14; // eigenvalue of the scaled Hessian that says nothing
 constexpr double kUnpressed = 1e-3;         // cosine of residuals and column of a parameter that no bound holds
@@ -66,10 +64,8 @@ bool gram_inverse(Matrix j, Matrix& out) {
     if (!(scale(k) > 0)) scale(k) = 1;
     j.col(k) /= scale(k);
   }
-  const Matrix r = Eigen::HouseholderQR<Matrix>(j).matrixQR().topRows(j.cols()).template triangularView<Eigen::Upper>();
-  const Eigen::JacobiSVD<Matrix> svd(r, Eigen::ComputeFullV);
-  const Vector values = svd.singularValues();
-  out = inverse_of(svd.matrixV(), values.cwiseAbs2(), std::pow(kRankTolerance * values(0), 2), scale);
+  const SingularValues found = singular_values(j);
+  out = inverse_of(found.directions, found.values.cwiseAbs2(), std::pow(kRankTolerance * found.values(0), 2), scale);
   return true;
 }
 
@@ -78,9 +74,9 @@ bool definite_inverse(Matrix h, Matrix& out) {
   if (!h.allFinite() || !(h.diagonal().minCoeff() > 0)) return false;
   const Vector scale = h.diagonal().cwiseSqrt(), inverse = scale.cwiseInverse();
   h = inverse.asDiagonal() * h * inverse.asDiagonal();
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(h);
-  if (solver.info() != Eigen::Success || solver.eigenvalues()(0) < -kHessianTolerance) return false;
-  out = inverse_of(solver.eigenvectors(), solver.eigenvalues(), kHessianTolerance, scale);
+  const Eigenvalues found = eigenvalues(h);
+  if (!found.found || found.values(0) < -kHessianTolerance) return false;
+  out = inverse_of(found.directions, found.values, kHessianTolerance, scale);
   return true;
 }
 // Sum over units (clusters, else rows) of outer products of their gradients. A unit drawn m times
@@ -149,7 +145,7 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
         if (!(clusters > 1)) return;
         correction = clusters / (clusters - 1) * (used - 1) / freedom;
       }
-      result = inverse * meat(rows, free, p, request) * inverse * correction;
+      result = sandwich(inverse, meat(rows, free, p, request)) * correction;
     }
   }
   // A variance that rounding made negative says that the matrix holds no digits for its parameter.
@@ -173,11 +169,8 @@ void leverages(RowModel& model, Space space, const double* parameters, const int
   }
   if (!j.allFinite() || j.size() == 0) return;
   for (Eigen::Index k = 0; k < j.cols(); ++k) if (const double norm = j.col(k).norm(); norm > 0) j.col(k) /= norm;
-  const Eigen::JacobiSVD<Matrix, Eigen::HouseholderQRPreconditioner> svd(j, Eigen::ComputeThinU);
-  for (Eigen::Index k = 0; k < svd.singularValues().size(); ++k) {
-    if (!(svd.singularValues()(k) > kRankTolerance * svd.singularValues()(0))) continue;
-    for (int64_t r = 0; r < count; ++r) out[r] += svd.matrixU()(r, k) * svd.matrixU()(r, k);
-  }
+  const Matrix basis = column_space(j, kRankTolerance);
+  for (int64_t r = 0; r < count; ++r) out[r] = basis.row(r).squaredNorm();
 }
 
 namespace {
@@ -231,13 +224,12 @@ bool find_tradeoffs(RowModel& model, const Problem& problem, const double* param
     tradeoff[static_cast<size_t>(free[k]) * p + free[k]] = 1;
   }
   if (j.rows() < j.cols()) return lacking;
-  const Matrix r = Eigen::HouseholderQR<Matrix>(j).matrixQR().topRows(j.cols()).template triangularView<Eigen::Upper>();
-  Eigen::JacobiSVD<Matrix> svd(r, Eigen::ComputeFullV);
-  const Vector& values = svd.singularValues();
+  const SingularValues found = singular_values(j);
+  const Vector& values = found.values;
   for (Eigen::Index s = 0; s < values.size(); ++s) {
     if (values(s) > kRankTolerance * values(0)) continue;
     lacking = true;
-    const Vector direction = svd.matrixV().col(s).cwiseAbs();
+    const Vector direction = found.directions.col(s).cwiseAbs();
     for (Eigen::Index a = 0; a < direction.size(); ++a)
       for (Eigen::Index b = 0; b < direction.size(); ++b)
         if (a != b && direction(a) > kTakesPart && direction(b) > kTakesPart)

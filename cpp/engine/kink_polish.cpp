@@ -1,16 +1,14 @@
 #include "kink_polish.hpp"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "dense.hpp"
+
 namespace lawfit {
 
 namespace {
-using Matrix = Eigen::MatrixXd;
-using Vector = Eigen::VectorXd;
-
 constexpr int kMostSteps = 500;
 constexpr double kAtZero[] = {1e-3, 1e-5, 1e-8};   // of the mean residual: rows taken to sit on their kink
 constexpr double kIndependent = 1e-8;   // relative length left of a row after the rows before it
@@ -148,15 +146,7 @@ class KinkDescent {
   }
 
   // Newton-like step for the rest that leaves the zero rows at zero.
-  Vector along_kinks() const {
-    const Eigen::Index q = gradient_.size(), m = basis_.cols();
-    if (m == q) return Vector::Zero(q);
-    const Matrix complete = Eigen::HouseholderQR<Matrix>(basis_.cols() ? basis_ : Matrix::Zero(q, 1)).householderQ() * Matrix::Identity(q, q);
-    const Matrix null = basis_.cols() ? Matrix(complete.rightCols(q - m)) : Matrix(Matrix::Identity(q, q));
-    Matrix h = null.transpose() * hessian_ * null;
-    h.diagonal().array() += 1e-12 * h.diagonal().maxCoeff();
-    return -null * h.ldlt().solve(null.transpose() * gradient_);
-  }
+  Vector along_kinks() const { return newton_off(basis_, hessian_, gradient_); }
 
   // Where a zero row's multiplier exceeds its weight the objective falls on one side of its kink.
   Vector off_a_kink() const {
@@ -164,8 +154,7 @@ class KinkDescent {
     if (zero_.empty()) return Vector::Zero(q);
     Matrix a(q, static_cast<Eigen::Index>(zero_.size()));
     for (size_t i = 0; i < zero_.size(); ++i) a.col(i) = row(zero_[i]) * stretch(zero_[i]);
-    const Eigen::ColPivHouseholderQR<Matrix> qr(a);
-    const Vector multiplier = qr.solve(gradient_);   // psi that each zero row would need
+    const Vector multiplier = least_squares(a, gradient_);   // psi that each zero row would need
     double worst = 1e-9;
     Eigen::Index leave = -1;
     double side = 0;
@@ -178,7 +167,7 @@ class KinkDescent {
     if (leave < 0) return Vector::Zero(q);
     Vector target = Vector::Zero(a.cols());
     target[leave] = -side;   // the fitted side falls, so the residual rises, or the reverse
-    const Vector d = a.transpose().colPivHouseholderQr().solve(target);
+    const Vector d = least_squares(a.transpose(), target);
     const double curvature = d.dot(hessian_ * d);
     return curvature > 0 ? Vector(d * (worst * weight(zero_[leave]) / curvature)) : d;
   }
@@ -218,7 +207,6 @@ class KinkDescent {
     if (zero_.empty()) return theta;
     Matrix a(static_cast<Eigen::Index>(zero_.size()), static_cast<Eigen::Index>(free_.size()));
     for (size_t i = 0; i < zero_.size(); ++i) a.row(i) = (row(zero_[i]) * stretch(zero_[i])).transpose();
-    const Eigen::CompleteOrthogonalDecomposition<Matrix> solve(a);
     std::vector<double> values(n_);
     for (int round = 0; round < 3; ++round) {
       model_.rows(theta.data(), {begin_, n_}, {values.data(), nullptr, nullptr, nullptr, nullptr});
@@ -226,7 +214,7 @@ class KinkDescent {
       for (size_t i = 0; i < zero_.size(); ++i)
         r[i] = (model_.table().target[begin_ + zero_[i]] - space_transform(spec_.space, values[zero_[i]])) * sigma(zero_[i]);
       if (!r.allFinite()) break;
-      const Vector step = solve.solve(r);
+      const Vector step = least_squares(a, r);
       for (size_t k = 0; k < free_.size(); ++k)
         theta[free_[k]] = std::clamp(theta[free_[k]] + step[k] * unit_[k], lower_[free_[k]], upper_[free_[k]]);
     }
