@@ -16,6 +16,7 @@ import json
 import time
 import warnings
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -160,15 +161,21 @@ def profiled(fits: lf.Fits, by: str | None, covariance: str | None, counter: Cou
 
 
 def bootstrapped(fits: lf.Fits, method: str, by: str | None, kinds: tuple[str, ...],
-                 counter: Counter, label: str, replicates: int) -> None:
+                 counter: Counter, label: str, replicates: int, left: int) -> None:
+    """``left`` degrees of freedom go with "adjusted": percentiles where Student's t says."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        boots = fits.bootstrap(replicates, method, by=by, seed=1)
+        boots = fits.bootstrap(replicates, method, by=by, seed=1, threads=1)
         for name, text in QUANTITIES.items():
             quantity = boots.derive(text)
             for kind in kinds:
                 for level in LEVELS:
-                    counter.add(f"{label} {kind}", level, name, *quantity.interval(level, kind))
+                    at = level
+                    if kind == "adjusted":
+                        reach = t_quantile((1 + level) / 2, left)
+                        at = 1 - 2 * NormalDist().cdf(-reach)
+                    ends = quantity.interval(at, "percentile" if kind == "adjusted" else kind)
+                    counter.add(f"{label} {kind}", level, name, *ends)
 
 
 def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profiles_of: int,
@@ -178,24 +185,24 @@ def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profil
     data = simulate(runs, noise, space, tables, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lf.FitWarning)
-        fits = lf.fit_many(LAW, data, by="table", on=space)
-    every = ("percentile", "basic", "bca", "studentized", "expanded")
+        fits = lf.fit_many(LAW, data, by="table", on=space, threads=1)
+    every = ("percentile", "adjusted", "basic", "bca", "studentized", "expanded")
+    some = ("percentile", "adjusted", "studentized", "expanded")[: 4 if runs < 100 else 2]
     naive = " (naive)" if noise == "clustered" else ""
+    left = len(design(runs, noise == "clustered")[0]) - len(LAW.parameters)
     wald(fits, None, "jacobian", counter, "wald" + naive)
     wald(fits, None, "sandwich", counter, "wald sandwich" + naive)
     profiled(fits, None, None, counter, "profile" + naive, profiles_of)
-    bootstrapped(fits, "pairs", None, every, counter, "pairs" + naive, replicates)
+    bootstrapped(fits, "pairs", None, every, counter, "pairs" + naive, replicates, left)
     if noise == "clustered":
         wald(fits, "run", "cluster", counter, "wald by run")
         profiled(fits, "run", None, counter, "profile by run", profiles_of)
-        bootstrapped(fits, "cluster", "run", every, counter, "cluster", replicates)
-        bootstrapped(fits, "wild", "run", ("percentile", "studentized"), counter, "wild by run",
-                     replicates)
+        bootstrapped(fits, "cluster", "run", every, counter, "cluster", replicates, runs - 1)
+        bootstrapped(fits, "wild", "run", some, counter, "wild by run", replicates, runs - 1)
     else:
         profiled(fits, None, "sandwich", counter, "profile sandwich", profiles_of)
         for method in ("residual", "wild", "parametric", "bayesian"):
-            bootstrapped(fits, method, None, ("percentile", "studentized"), counter, method,
-                         replicates)
+            bootstrapped(fits, method, None, some, counter, method, replicates, left)
     return {"runs": runs, "noise": noise, "space": space, "tables": tables,
             "replicates": replicates, "profiles": profiles_of, "seed": seed,
             "converged": int(fits.converged.sum()), "cpu_seconds": time.process_time() - began,

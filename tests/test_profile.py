@@ -87,6 +87,49 @@ def test_every_point_is_the_constrained_optimum(loss):
             assert rise == pytest.approx(scale * z**2, rel=1e-5)
 
 
+@pytest.mark.parametrize("on", ["linear", "log"])
+@pytest.mark.parametrize("runs", [9, 16, 30, 60])
+def test_ends_lie_on_the_path_from_the_optimum(runs, on):
+    """Never at the estimate, never where the search met another branch (an amplitude below 0)."""
+    law = lf.Law("y = E + A/N**alpha + B/D**beta", ["N", "D"])
+    tables, rng = 40, np.random.default_rng([runs, len(on)])
+    N, D = design(runs)
+    exact = law(N=N, D=D, E=1.8172, A=482.01, alpha=0.3478, B=2085.43, beta=0.3658)
+    error = rng.normal(size=(tables, runs))
+    y = exact * np.exp(0.01 * error) if on == "log" else exact + 0.02 * error
+    fits = lf.fit_many(law, {"N": np.tile(N, tables), "D": np.tile(D, tables), "y": y.ravel(),
+                             "table": np.repeat(np.arange(tables), runs)}, by="table", on=on)
+    wanted, seen = stats.t.ppf(0.975, runs - 5), 0
+    for at in np.flatnonzero(fits.converged):
+        found = fits[int(at)]
+        each = found.profile(points=0)
+        each["a"] = found.profile(derived="beta/(alpha+beta)", points=0)
+        for name, profile in each.items():
+            assert profile.low < profile.value < profile.high, (at, profile)
+            for end, kind in zip(profile.interval, profile.ends, strict=True):
+                assert kind in ("closed", "open"), (at, profile)
+                if kind == "closed":
+                    z = profile.z[np.abs(profile.at - end).argmin()]
+                    assert abs(z) == pytest.approx(wanted, rel=1e-6), (at, profile)
+                    seen += 1
+                if kind == "closed" and at < 3 and name != "a":  # the same from elsewhere
+                    again = lf.fit(law.fix(**{name: end}), rows_of(found), on=on)
+                    rise = 2 * (again.objective - found.objective) / (
+                        2 * found.objective / (runs - 5))
+                    assert rise == pytest.approx(wanted**2, rel=1e-5), (at, profile)
+    assert seen > 300
+
+
+def design(runs):
+    sizes = next(k for k in range(int(runs**0.5), 0, -1) if runs % k == 0)
+    grid = np.meshgrid(np.geomspace(5e7, 1.6e10, sizes), np.geomspace(1e9, 3e11, runs // sizes))
+    return [axis.ravel() for axis in grid]
+
+
+def rows_of(found):
+    return {**found.rows.columns, "y": found.rows.y}
+
+
 def test_derived_ends_are_where_the_rise_is(fit):
     """Against SciPy's constrained minimisation of the same objective."""
     profile = fit.profile(derived="beta/(alpha+beta)", level=0.9, points=0)

@@ -11,9 +11,11 @@ namespace lawfit {
 namespace {
 constexpr double kClose = 1e-7;         // of the root of the rise at an end
 constexpr double kEnough = 1e-10;       // of the rise: decreases that need no step
-constexpr int kMostRounds = 60, kMostWidenings = 24;
+constexpr int kMostRounds = 90, kMostWidenings = 24, kMostTears = 2;
 constexpr double kWidest = 2.5;         // one extrapolation goes at most this much further out
 constexpr double kNoFurther = 1e-5;     // relative shrinking between a point reached and one that is not
+constexpr double kStrayed = 3;          // roots of the rise beyond this are not trusted to lie on the path
+constexpr double kJump = 0.05, kNarrow = 1e-3;   // a bracket so narrow whose ends differ by so much is torn
 
 // One side of one quantity.
 struct Side {
@@ -21,11 +23,13 @@ struct Side {
   int sign;
   struct Point { double value, root, objective; std::vector<double> parameters; };   // root: sqrt(rise) in units of the wanted one
   std::vector<Point> points;       // outwards, beginning at the optimum
-  double tried = 0, failed = not_a_number;   // the value asked for; the nearest that could not be reached
+  double tried = 0, stride = infinity;   // the value asked for; the longest way there from the last point
+  bool stumbled = false;           // the last try found nothing
   int outer = -1;                  // index of the nearest point beyond the end, or -1
   int widenings = 0, rounds = 0;
   double inner_weight = 1, outer_weight = 1;   // of a bracket's ends: less for one that stays (Illinois)
   int replaced = 0;                // the end last replaced: -1 the inner, 1 the outer
+  int torn = 0;                    // how often the outer end was found not to continue the inner one
   bool done = false;
   EndKind kind = EndKind::open;
   double end = not_a_number;
@@ -94,7 +98,10 @@ class ProfileCall {
     const Side::Point &last = inner(side), *outer = side.outer >= 0 ? &side.points[side.outer] : nullptr;
     if (!(std::fabs(request_.step[side.quantity]) > 0) || !std::isfinite(last.value)) return end(side, EndKind::open, side.sign * infinity);
     if (last.value == limit(side)) return end(side, EndKind::bound, last.value);
-    if (++side.rounds > kMostRounds) return outer ? end(side, EndKind::closed, outer->value) : end(side, EndKind::open, side.sign * infinity);
+    if (++side.rounds > kMostRounds) {
+      if (outer) return end(side, EndKind::closed, outer->value);
+      return std::isfinite(side.stride) ? end(side, EndKind::infeasible, last.value) : end(side, EndKind::open, side.sign * infinity);
+    }
     double to;
     if (outer) {
       to = between(side, last, *outer);
@@ -111,10 +118,8 @@ class ProfileCall {
         }
       }
       to = side.points[0].value + side.sign * reach;
-      if (!std::isnan(side.failed)) {
-        to = last.value + 0.5 * (side.failed - last.value);
-        if (std::fabs(side.failed - last.value) <= kNoFurther * std::max(here, 1e-3 * request_.step[side.quantity])) return end(side, EndKind::infeasible, last.value);
-      }
+      if (side.stride <= kNoFurther * std::max(here, 1e-3 * request_.step[side.quantity])) return end(side, EndKind::infeasible, last.value);
+      if (side.sign * (to - last.value) > side.stride) to = last.value + side.sign * side.stride;
     }
     if (side.sign * (to - limit(side)) > 0) to = limit(side);
     side.tried = to;
@@ -138,11 +143,7 @@ class ProfileCall {
   const Side::Point& inner(const Side& side) const { return side.points[side.outer < 0 ? side.points.size() - 1 : side.outer - 1]; }
 
   void answer(Side& side, const ConstrainedJob& job) {
-    if (!job.solved) {
-      if (side.outer >= 0) return end(side, EndKind::infeasible, inner(side).value);
-      if (std::isnan(side.failed) || side.sign * (side.failed - side.tried) > 0) side.failed = side.tried;
-      return;
-    }
+    if (!job.solved) return retreat(side);
     result_best(job.objective, side.quantity);
     const double rise = (job.objective - base_) / request_.rise[side.quantity];
     const Side::Point point{side.tried, std::copysign(std::sqrt(std::fabs(rise)), rise), job.objective, {job.parameters, job.parameters + p_}};
@@ -150,12 +151,39 @@ class ProfileCall {
       insert(side, point);
       return end(side, EndKind::closed, point.value);
     }
+    if (point.root > kStrayed) return retreat(side);
+    if (!side.stumbled) side.stride *= 2;
+    side.stumbled = false;
     insert(side, point);
     weigh(side, point.root < 1);
-    if (side.outer >= 0) {
-      const Side::Point &in = inner(side), &out = side.points[side.outer];
-      if (std::fabs(out.value - in.value) <= 1e-9 * std::fabs(out.value - side.points[0].value)) end(side, EndKind::closed, point.value);
-    }
+    if (side.outer < 0) return;
+    const Side::Point &in = inner(side), &out = side.points[side.outer];
+    const double width = std::fabs(out.value - in.value) / std::fabs(out.value - side.points[0].value);
+    if (width <= kNarrow && out.root - in.root > kJump && side.torn < kMostTears) return tear(side);
+    if (width <= 1e-9) end(side, EndKind::closed, point.value);
+  }
+
+  // What was tried is not on the path from the optimum: no solution there, or one far up on another
+  // branch, such as an amplitude of the other sign. Next time a shorter way, from this side only.
+  void retreat(Side& side) const {
+    if (side.outer >= 0) drop_outer(side);
+    side.stride = 0.5 * std::min(side.stride, std::fabs(side.tried - inner(side).value));
+    side.stumbled = true;
+  }
+
+  // The bracket's ends lie on two branches: along the inner one again, from where its points are apart.
+  void tear(Side& side) const {
+    const double from = side.points[0].value, reached = std::fabs(inner(side).value - from);
+    drop_outer(side);
+    while (side.points.size() > 1 && std::fabs(side.points.back().value - from) > (1 - 10 * kNarrow) * reached) side.points.pop_back();
+    ++side.torn;
+    side.stride = 2 * kNarrow * reached;
+  }
+  static void drop_outer(Side& side) {
+    side.points.resize(side.outer);
+    side.outer = -1;
+    side.replaced = 0;
+    side.inner_weight = side.outer_weight = 1;
   }
 
   static void insert(Side& side, const Side::Point& point) {

@@ -137,7 +137,7 @@ class DerivedMany:
         def of(matrix: np.ndarray) -> np.ndarray:
             return quantity.values(matrix)[:, 0]
 
-        self.of = of
+        self.of, self.used = of, {names[at] for at in quantity.used}
         fits = boots.fits
         self.value = of(np.stack([fits.params[name] for name in names], axis=1))
         stacked = np.stack([boots.params[name] for name in names], axis=-1)
@@ -193,6 +193,7 @@ class DerivedMany:
             moved = np.full((*drawn.shape[:2], len(names)), np.nan)
             moved[..., at] = np.stack([boots.params[names[k]][block.which] for k in at], axis=-1)
             step = 1e-5 * np.abs(np.nanmedian(np.sqrt(np.diagonal(own, axis1=1, axis2=2)), axis=0))
+            step = np.where([names[k] in self.used for k in at], step, 0.0)  # others do not move it
             error[block.which] = delta_errors(self.of, here, own, at, step)
             flat = delta_errors(self.of, moved.reshape(-1, len(names)),
                                 drawn.reshape(-1, *drawn.shape[2:]), at, step)
