@@ -202,7 +202,8 @@ def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profil
     else:
         profiled(fits, None, "sandwich", counter, "profile sandwich", profiles_of)
         for method in ("residual", "wild", "parametric", "bayesian"):
-            bootstrapped(fits, method, None, some, counter, method, replicates, left)
+            bootstrapped(fits, method, None, some[: 4 if method in ("residual", "wild") else 2],
+                         counter, method, replicates, left)
     return {"runs": runs, "noise": noise, "space": space, "tables": tables,
             "replicates": replicates, "profiles": profiles_of, "seed": seed,
             "converged": int(fits.converged.sum()), "cpu_seconds": time.process_time() - began,

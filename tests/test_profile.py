@@ -246,7 +246,7 @@ def test_bounds_are_never_passed():
 
 def test_few_rows_warn():
     found = lf.fit(LINE, line(n=10))
-    with pytest.warns(lf.FitWarning, match="intervals from 10 rows are too narrow or too wide"):
+    with pytest.warns(lf.FitWarning, match="intervals from 10 rows: only from 30"):
         found.interval()
     data = line() | {"run": np.arange(40) // 4}
     with pytest.warns(lf.FitWarning, match="from 10 clusters"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .covariance import full_covariance
+from .independent import few_rows
 from .intervals import check_level
 from .plan import LOG_SCALE, Plan
 from .predict import interval_factor
@@ -74,6 +75,8 @@ def allocate(fit: Fit, question: Question, level: float | None = None) -> Alloca
     (0.5139, 16.86)
     """
     plan = Plan(fit, question)
+    if level is not None:
+        few_rows(fit, 4)
     at_fit = plan.quantities(fit.values[None, :])
     _refuse_nowhere(plan, at_fit["N"][0])
     intervals = {} if level is None else _delta_intervals(plan, at_fit, check_level(level))
@@ -95,7 +98,7 @@ def _refuse_nowhere(plan: Plan, sizes: np.ndarray) -> None:
 
 
 def allocate_replicates(
-    boot: Bootstrap, question: Question, level: float, method: str
+    boot: Bootstrap, question: Question, level: float, method: str | None
 ) -> Allocation:
     """``allocate`` with intervals from the replicates of a bootstrap that did not fail."""
     fit = boot.fit
@@ -107,7 +110,7 @@ def allocate_replicates(
     }
     exists = np.isfinite(drawn["N"].values[boot.good]).mean(axis=0)
     intervals = {
-        name: plan.shaped_pair(name, *drawn[name].interval(level, method)) for name in plan.names
+        name: plan.shaped_pair(name, *drawn[name].ends(level, method)) for name in plan.names
     }
     return _allocation(plan, at_fit, level, intervals, plan.shaped("exists", exists))
 

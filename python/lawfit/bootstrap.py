@@ -16,6 +16,7 @@ from .covariance import error_kind, full_covariance, padded, replicate_covarianc
 from .derive import DerivedReplicates, Quantity
 from .engine import evaluate, free_values, options, progress_callback
 from .errors import FitWarning
+from .independent import few
 from .resampling import Plan, plan
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Bootstrap:
         return {name: float(v[good].std(ddof=1) * factor) for name, v in self.params.items()}
 
     def interval(
-        self, level: float = 0.95, method: str = "percentile"
+        self, level: float = 0.95, method: str | None = None
     ) -> dict[str, tuple[float, float]]:
         """Parameter name -> (low, high).
 
@@ -100,9 +101,10 @@ class Bootstrap:
         ``"expanded"`` (percentiles widened for few rows). Raises ValueError for other methods
         and for a jackknife, whose replicates are not draws.
         """
+        few(self.plan.independent, self.plan.clustered, 3)
         out = {}
         for at, name in enumerate(self.fit.law.parameters):
-            out[name] = self.derived(name, lambda matrix, at=at: matrix[:, at]).interval(
+            out[name] = self.derived(name, lambda matrix, at=at: matrix[:, at]).ends(
                 level, method
             )
         return out
@@ -135,7 +137,7 @@ class Bootstrap:
         )
 
     def predict(
-        self, data: Any = None, *, level: float = 0.95, method: str = "percentile",
+        self, data: Any = None, *, level: float = 0.95, method: str | None = None,
         **variables: Any,
     ) -> Prediction:
         """The law at new points with an interval of its mean from the replicates.
@@ -145,6 +147,7 @@ class Bootstrap:
         from .predict import points
         from .result import Prediction
 
+        few(self.plan.independent, self.plan.clustered, 3)
         where = points(self.fit, data, variables)
         law = self.fit.law
         step = max(1, _BLOCK // max(1, self.replicates))
@@ -155,12 +158,12 @@ class Bootstrap:
                 "prediction",
                 lambda matrix, columns=columns: evaluate(law, law.contract(matrix), columns),
             )
-            parts.append((drawn.value, *drawn.interval(level, method)))
+            parts.append((drawn.value, *drawn.ends(level, method)))
         value, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Prediction(*(where.shaped(part) for part in (value, low, high)))
 
     def allocate(
-        self, compute: Any = None, *, level: float = 0.95, method: str = "percentile",
+        self, compute: Any = None, *, level: float = 0.95, method: str | None = None,
         **question: Any,
     ) -> Allocation:
         """The best size and tokens, with intervals from the replicates.
@@ -171,6 +174,7 @@ class Bootstrap:
         from .allocate import allocate_replicates
         from .question import as_question
 
+        few(self.plan.independent, self.plan.clustered, 3)
         return allocate_replicates(self, as_question(compute, question), level, method)
 
     @cached_property

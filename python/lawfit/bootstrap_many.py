@@ -15,7 +15,8 @@ from .batch import good_codes
 from .derive import Quantity, bootstrap_interval, delta_errors
 from .engine import objective_arguments, options, progress_callback, whole
 from .errors import FitWarning
-from .intervals import check_interval
+from .independent import few_of_many
+from .intervals import DEFAULT, check_interval
 from .resampling import METHODS as SCHEMES
 from .resampling import chosen_multiplier, new_targets
 from .units import row_keys, units_of
@@ -87,13 +88,15 @@ class Bootstraps:
         return {name: _spread(values) for name, values in self.params.items()}
 
     def interval(
-        self, level: float = 0.95, method: str = "percentile"
+        self, level: float = 0.95, method: str | None = None
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Parameter name -> (low, high), arrays over fits; methods as for ``Bootstrap.interval``."""
-        names = list(self.params)
-        return {
-            name: self.derive(name).interval(level, method) for name in names
-        }
+        self.few(4)
+        return {name: self.derive(name).ends(level, method) for name in self.params}
+
+    def few(self, depth: int) -> None:
+        """Warn where fits rest on few independent units."""
+        few_of_many(_freedom(self)[0], bool(self.settings["clustered"]), depth)
 
     def derive(self, expression: str, **variables: Any) -> DerivedMany:
         """An expression of the parameters (and of variables, numbers) for every replicate."""
@@ -150,9 +153,15 @@ class DerivedMany:
         return _spread(self.values)
 
     def interval(
-        self, level: float = 0.95, method: str = "percentile"
+        self, level: float = 0.95, method: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """(low, high), arrays over fits; NaN where fewer than two replicates have a value."""
+        self.boots.few(4)
+        return self.ends(level, method)
+
+    def ends(self, level: float, method: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """``interval`` without its warning."""
+        method = method or DEFAULT
         level = check_interval(level, method, self.boots.method)
         low, high = np.full((2, len(self.value)), np.nan)
         extra = self._extra(method)

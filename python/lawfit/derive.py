@@ -11,7 +11,9 @@ import numpy as np
 from .covariance import full_covariance
 from .expression import Leaf, parse
 from .grammar import closest
+from .independent import few, few_rows
 from .intervals import (
+    DEFAULT,
     basic,
     bca,
     check_interval,
@@ -46,7 +48,11 @@ class Derived:
     fit: Fit
 
     def interval(self, level: float = 0.95) -> tuple[Any, Any]:
-        """(low, high): value -+ Student's t (normal with absolute sigma) times stderr."""
+        """(low, high): value -+ Student's t (normal with absolute sigma) times stderr.
+
+        One FitWarning from fewer than 30 rows.
+        """
+        few_rows(self.fit, 3)
         reach = interval_factor(self.fit, check_level(level)) * np.asarray(self.stderr)
         low, high = self.value - reach, self.value + reach
         return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
@@ -80,11 +86,17 @@ class DerivedReplicates:
         )
         return float(spread) if np.ndim(spread) == 0 else spread
 
-    def interval(self, level: float = 0.95, method: str = "percentile") -> tuple[Any, Any]:
+    def interval(self, level: float = 0.95, method: str | None = None) -> tuple[Any, Any]:
         """(low, high) over the replicates that did not fail and have a value (see ``exists``).
 
-        Methods as for ``Bootstrap.interval``.
+        Methods, default and warning as for ``Bootstrap.interval``.
         """
+        few(self.boot.plan.independent, self.boot.plan.clustered, 3)
+        return self.ends(level, method)
+
+    def ends(self, level: float, method: str | None) -> tuple[Any, Any]:
+        """``interval`` without its warning."""
+        method = method or DEFAULT
         level = check_interval(level, method, self.boot.method)
         values = self.values[self.good]
         extra = self._extra(method)

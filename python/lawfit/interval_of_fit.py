@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .covariance import full_covariance
 from .engine import free_positions
-from .errors import FitWarning
+from .independent import few
 from .intervals import check_level, t_quantile
 from .predict import interval_factor
 from .units import units_of
@@ -18,10 +17,9 @@ from .units import units_of
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["DEFAULT", "ENOUGH", "few", "intervals"]
+__all__ = ["DEFAULT", "intervals"]
 
 DEFAULT = "profile"
-ENOUGH = 30  # independent rows or clusters from which the default was found to hold its level
 
 
 def intervals(
@@ -63,15 +61,3 @@ def wald(
             half = math.nan if name in held else reach * math.sqrt(variance)
             out[name] = (fit.params[name] - half, fit.params[name] + half)
     return out
-
-
-def few(count: int, clustered: bool, depth: int) -> None:
-    """Warn once below the number of independent units that intervals were found to need."""
-    if count < ENOUGH:
-        what = "clusters" if clustered else "rows"
-        warnings.warn(
-            f"intervals from {count} {what} are too narrow or too wide for certain laws and "
-            f"noise; they were found to hold their level from {ENOUGH} independent {what} (see "
-            "the coverage table in the README)",
-            FitWarning, stacklevel=depth,
-        )

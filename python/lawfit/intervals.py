@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 
 __all__ = [
-    "METHODS", "basic", "bca", "check_interval", "check_level", "chi2_sf", "expanded",
+    "DEFAULT", "METHODS", "basic", "bca", "check_interval", "check_level", "chi2_sf", "expanded",
     "normal_quantile", "percentile", "studentized", "t_quantile",
 ]
 
+DEFAULT = "percentile"  # of the methods below
 METHODS = ("percentile", "basic", "bca", "studentized", "expanded")
 
 
@@ -70,6 +72,7 @@ def _t_cdf(t: float, df: int) -> float:
     return 0.5 + math.sin(theta) * total / 2
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(p: float, df: int) -> float:
     """The quantile at p of Student's t with df degrees of freedom (a whole number >= 1).
 
@@ -253,9 +256,13 @@ def _normal_shares(z: np.ndarray) -> np.ndarray:
 
 
 def _quantiles_at(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """One quantile along axis 0 for every place behind it, each at its own level."""
-    flat, levels = values.reshape(len(values), -1), np.ravel(at)
-    out = np.full(levels.shape, np.nan)
-    for place in np.flatnonzero(np.isfinite(levels)):
-        out[place] = np.quantile(flat[:, place], levels[place])
+    """One quantile along axis 0 for every place behind it, each at its own level (NaN: NaN)."""
+    flat, levels = np.sort(values.reshape(len(values), -1), axis=0), np.ravel(at)
+    known = np.isfinite(levels)
+    place = np.where(known, levels, 0.0) * (len(flat) - 1)
+    below = np.minimum(place.astype(np.int64), len(flat) - 1)
+    above = np.minimum(below + 1, len(flat) - 1)
+    every = np.arange(flat.shape[1])
+    low, high = flat[below, every], flat[above, every]
+    out = np.where(known, low + (place - below) * (high - low), np.nan)
     return out.reshape(np.shape(at))

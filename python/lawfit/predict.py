@@ -11,6 +11,7 @@ import numpy as np
 from .covariance import full_covariance
 from .table import Table, to_float
 from .engine import evaluate, free_positions, free_values
+from .independent import few_rows
 from .intervals import check_level, normal_quantile, t_quantile
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def predict(
     if level is None:
         return where.shaped(value)
     level = check_level(level)
+    few_rows(fit, 4)
     extra = residual_variance(fit) if kind == "new" else 0.0
     slopes = _core.jacobian(law.graph(), free, where.columns)
     inner = free_covariance(fit)

@@ -14,6 +14,7 @@ from .covariance import active_free, free_covariance_of
 from .derive import Quantity
 from .engine import free_positions, free_values, objective_arguments, options, table_arguments
 from .errors import FitWarning
+from .independent import few
 from .intervals import check_level, normal_quantile, t_quantile
 from .predict import degrees_of_freedom
 from .units import units_of
@@ -86,11 +87,15 @@ def profile(
     if (parameter is None) == (derived is None):
         if parameter is not None:
             raise ValueError("derived: give a parameter or derived=, not both")
-        return profiles(fit, level, by=by, covariance=covariance, points=points, threads=threads)
+        found = profiles(fit, level, by=by, covariance=covariance, points=points, threads=threads)
+        _few(fit, by)
+        return found
     if parameter is not None:
         if variables:
             raise TypeError(f"profile: {next(iter(variables))!r} goes with derived=")
-        return profiles(fit, level, [parameter], by, covariance, points, threads)[parameter]
+        one = profiles(fit, level, [parameter], by, covariance, points, threads)[parameter]
+        _few(fit, by)
+        return one
     quantity = Quantity(str(derived), fit.law.parameters, variables)
     if quantity.points.count != 1:
         raise ValueError("derived: profile one point at a time; a variable has several values")
@@ -104,8 +109,15 @@ def profile(
         return Profile(str(derived), float(quantity.values(fit.values)[0, 0]), -math.inf, math.inf,
                        check_level(level), ("open", "open"), nothing, nothing,
                        {name: nothing for name in fit.law.parameters})
-    found = _run(fit, free, level, by, covariance, points, threads)
-    return _named(fit, str(derived), level, found, 0)
+    raw = _run(fit, free, level, by, covariance, points, threads)
+    _few(fit, by)
+    return _named(fit, str(derived), level, raw, 0)
+
+
+def _few(fit: Fit, by: Any) -> None:
+    """The warning for few independent units, at the caller of ``Fit.profile``."""
+    count = len(fit.rows) if by is None else int(units_of(fit.rows, by).max()) + 1
+    few(count, by is not None, 5)
 
 
 def profiles(

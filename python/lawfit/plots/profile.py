@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..intervals import normal_quantile
-from .style import BLUE, GREY, ORANGE, finish, new_axes, pyplot
+from .style import BLUE, GREY, ORANGE, finish, new_axes, pyplot, scale, spans
 
 if TYPE_CHECKING:
     from ..profile import Profile
@@ -41,7 +41,12 @@ def profile(result: Profile, *, ax: Any = None) -> Any:
             axes.annotate(_WORDS[kind], (at, height), xytext=(4 if side == "left" else -4, 5),
                           textcoords="offset points", fontsize="small", color=GREY,
                           ha=side)
-    axes.set_ylim(0, max(1.5 * height, 1.0))
+    top = max(1.5 * height, 1.0)
+    shown = result.at[np.abs(result.z) <= top]
+    if spans(shown):
+        scale(axes.xaxis, True)
+    axes.set_xlim(min(shown.min(), low), max(shown.max(), high))
+    axes.set_ylim(0, top)
     axes.set_xlabel(result.name)
     axes.set_ylabel("root of twice the rise, in noise")
     finish(axes)

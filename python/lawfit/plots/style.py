@@ -17,6 +17,7 @@ __all__ = [
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#5F5F5F"
 LEGEND = {"frameon": True, "framealpha": 0.85, "edgecolor": "none", "fancybox": False}
 _MANY = 3.0  # decades from which powers of ten are enough for ticks
+_SOME = 2.0  # from which 1-3-10 are, so that the labels of narrow panels keep apart
 
 
 def pyplot() -> Any:
@@ -45,8 +46,8 @@ def scale(axis: Any, logarithmic: bool) -> None:
 
 
 def ticks(axis: Any) -> None:
-    """Ticks of a logarithmic axis: powers of ten over many decades, 1-2-5 over few, round numbers
-    within one; at least three labels either way. Linear axes keep theirs."""
+    """Ticks of a logarithmic axis: powers of ten over many decades, 1-3-10 or 1-2-5 over few, round
+    numbers within one; at least three labels either way. Linear axes keep theirs."""
     from matplotlib import ticker
 
     if axis.get_scale() != "log":
@@ -58,7 +59,9 @@ def ticks(axis: Any) -> None:
         axis.set_major_formatter(ticker.LogFormatterMathtext())
         axis.set_minor_locator(ticker.LogLocator(subs="all", numticks=100))
     else:
-        if decades >= 1.2:
+        if decades >= _SOME:
+            axis.set_major_locator(ticker.LogLocator(subs=(1.0, 3.0), numticks=20))
+        elif decades >= 1.2:
             axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
         else:
             axis.set_major_locator(ticker.MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))

@@ -1,0 +1,46 @@
+"""How many independent units an interval rests on, and the warning when they are too few."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import FitWarning
+
+if TYPE_CHECKING:
+    from .result import Fit
+
+__all__ = ["ENOUGH", "few", "few_of_many", "few_rows"]
+
+ENOUGH = 30  # independent rows or clusters from which the default was found to hold its level
+
+
+def few(count: int, clustered: bool, depth: int) -> None:
+    """Warn below the number of independent units that intervals were found to need."""
+    if 0 < count < ENOUGH:
+        what = "clusters" if clustered else "rows"
+        warnings.warn(f"intervals from {count} {what}: {_meaning(what)}", FitWarning,
+                      stacklevel=depth)
+
+
+def few_rows(fit: Fit, depth: int) -> None:
+    """``few`` for a fit whose rows each stand for themselves (a law without data: silent)."""
+    few(len(fit.rows), False, depth + 1)
+
+
+def few_of_many(counts: np.ndarray, clustered: bool, depth: int) -> None:
+    """``few`` for many fits, in one warning."""
+    short = counts[(counts > 0) & (counts < ENOUGH)]
+    if len(short):
+        what = "clusters" if clustered else "rows"
+        warnings.warn(
+            f"intervals from {short.min()} {what} and more: {len(short):,} of {len(counts):,} fits "
+            f"have fewer than {ENOUGH}; {_meaning(what)}", FitWarning, stacklevel=depth,
+        )
+
+
+def _meaning(what: str) -> str:
+    return (f"only from {ENOUGH} independent {what} on were they found to hold their level; with "
+            "fewer they are often too narrow (see the coverage table in the README)")
