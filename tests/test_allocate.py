@@ -234,7 +234,7 @@ def test_fixed_size_fixed_tokens_and_third_variables():
 def test_replicates_have_optima_of_their_own():
     fit = lf.fit(TWO_TERMS, NOISY, on="log")
     boot = fit.bootstrap(12)
-    found = boot.allocate(1e22, level=0.8, inference=1e12)
+    found = boot.allocate(1e22, level=0.8, method="percentile", inference=1e12)
     each = [dataclasses.replace(fit, params={name: float(v[i]) for name, v in boot.params.items()})
             .allocate(1e22, inference=1e12).N for i in range(12)]
     np.testing.assert_allclose(found.intervals["N"], np.quantile(each, [0.1, 0.9]), rtol=1e-9)

@@ -33,7 +33,7 @@ def test_shape_and_summaries(fit, boot):
     assert boot.replicates == 400 and boot.failed == 0 and boot.method == "pairs"
     assert list(boot.params) == list(fit.params)
     assert all(values.shape == (400,) for values in boot.params.values())
-    errors, ends = boot.stderr(), boot.interval(0.9)
+    errors, ends = boot.stderr(), boot.interval(0.9, "percentile")
     for name, values in boot.params.items():
         assert errors[name] == pytest.approx(values.std(ddof=1), rel=1e-12)
         np.testing.assert_allclose(ends[name], np.quantile(values, [0.05, 0.95]), rtol=1e-12)
@@ -87,8 +87,8 @@ def test_derive(fit, boot):
     np.testing.assert_allclose(exponent.values, beta / (alpha + beta), rtol=1e-14)
     assert exponent.value == pytest.approx(fit.derive("beta/(alpha+beta)").value)
     assert exponent.stderr == pytest.approx(exponent.values.std(ddof=1))
-    assert exponent.interval(0.5) == tuple(np.quantile(exponent.values, [0.25, 0.75]))
-    low, high = exponent.interval(0.5)
+    low, high = exponent.interval(0.5, "percentile")
+    assert (low, high) == tuple(np.quantile(exponent.values, [0.25, 0.75]))
     assert exponent.interval(0.5, "basic") == pytest.approx(
         (2 * exponent.value - high, 2 * exponent.value - low)
     )
@@ -103,7 +103,7 @@ def test_derive(fit, boot):
 
 def test_predict(fit, boot):
     N = np.array([[1e8, 1e9], [1e10, 1e12]])
-    value, low, high = boot.predict(N=N, D=2e10, level=0.8)
+    value, low, high = boot.predict(N=N, D=2e10, level=0.8, method="percentile")
     np.testing.assert_allclose(value, fit.predict(N=N, D=2e10), rtol=1e-14)
     drawn = np.stack([
         fit.law(N=N, D=2e10, **{name: values[at] for name, values in boot.params.items()})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lawfit as lf
+from lawfit.intervals import METHODS
 
 LINE = "y = a + b*x"
 
@@ -42,7 +43,7 @@ def test_each_is_the_single_fits(fits, method):
     assert np.isnan(boots.params["b"][8:]).all() == ("b" in boots.params)  # y = a*x has none
 
 
-@pytest.mark.parametrize("kind", ["percentile", "basic", "bca", "studentized", "expanded"])
+@pytest.mark.parametrize("kind", METHODS)
 @pytest.mark.parametrize("method", ["pairs", "cluster", "residual"])
 def test_intervals_are_the_single_fits(fits, kind, method):
     by = "run" if method == "cluster" else None

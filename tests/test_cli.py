@@ -96,7 +96,7 @@ def test_bootstrap_and_allocation_tables(run, runs):
     code, out, _ = run("fit", runs, "--law", TWO_TERMS, *COLUMNS, "--bootstrap", 200,
                        "--allocate", 1e23, "--derive", "alpha/beta", "--table")  # fmt: skip
     assert code == 0
-    assert "bootstrap: 200 pairs resamples, 0 failed, percentile\n" in out
+    assert "bootstrap: 200 pairs resamples, 0 failed, adjusted\n" in out
     assert re.search(r"^parameter +stderr +95 % low +high$", out, re.M)
     assert re.search(r"^derived +value +stderr +95 % low +high$", out, re.M)
     assert re.search(r"^alpha/beta( +[\d.]+){4}$", out, re.M)

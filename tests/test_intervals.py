@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lawfit.intervals import basic, check_level, normal_quantile, percentile, t_quantile
+import lawfit as lf
+from lawfit.intervals import (
+    DEFAULT,
+    METHODS,
+    adjusted,
+    basic,
+    check_level,
+    normal_quantile,
+    percentile,
+    t_quantile,
+)
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 4, 5, 6, 7, 10, 31, 100, 235, 400, 401, 1000, 10**6])
@@ -43,3 +53,30 @@ def test_levels_outside_the_open_interval(level):
 def test_level_of_the_wrong_type():
     with pytest.raises(TypeError, match="level: expected a number"):
         check_level("95%")
+
+
+def test_adjusted_percentiles_of_normal_draws_are_students():
+    draws = 2 + 3 * np.random.default_rng(0).normal(size=(400_000, 2))
+    for df in (4, 25):
+        reach = stats.t.ppf(0.975, df)
+        np.testing.assert_allclose(adjusted(draws[:, 0], 0.95, df), [2 - 3 * reach, 2 + 3 * reach],
+                                   atol=0.15 if df == 4 else 0.05)
+    low, high = adjusted(draws, 0.95, np.array([25, 0]))
+    np.testing.assert_allclose([low[0], high[0]], adjusted(draws[:, 0], 0.95, 25), rtol=1e-12)
+    assert np.isnan([low[1], high[1]]).all()
+    assert np.isnan(adjusted(draws[:, 0], 0.95, 0)).all()
+
+
+def test_the_default_is_what_every_door_uses():
+    from lawfit.cli import _parser
+
+    assert DEFAULT in METHODS
+    rng = np.random.default_rng(1)
+    x = np.linspace(0, 3, 40)
+    boot = lf.fit("y = a + b*x", {"x": x, "y": 1 + x + rng.normal(size=40)}).bootstrap(200)
+    assert boot.interval() == boot.interval(0.95, DEFAULT) == {
+        name: boot.derive(name).interval() for name in "ab"
+    }
+    assert boot.predict(x=2.0) == boot.predict(x=2.0, level=0.95, method=DEFAULT)
+    chosen = _parser().parse_args(["fit", "runs.csv", "--law", "y = a*x"])
+    assert chosen.interval == DEFAULT

@@ -186,7 +186,7 @@ class DerivedMany:
 
     def _extra(self, method: str) -> dict[str, Any]:
         boots = self.boots
-        if method == "expanded":
+        if method in ("adjusted", "expanded"):
             return {"freedom": _freedom(boots)}
         if method == "bca":
             return {"jackknife": DerivedMany(boots.jackknives, self.expression,

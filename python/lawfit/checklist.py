@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .engine import free_positions
+from .intervals import DEFAULT
 from .report import number, percent
 from .result import goodness
 from .two_terms import two_terms
@@ -202,7 +203,7 @@ def _uncertainty(fit: Fit, boot: Bootstrap | None) -> Items:
                      for name, (low, high) in boot.interval(0.95).items())
     return [Item(block, "method, unit of resampling, replicates, failed refits, interval",
                  f"{boot.method} bootstrap, {boot.replicates:,} replicates, {boot.failed:,} failed "
-                 f"refits left out, seed {boot.seed}; 95 % percentile intervals of the mean: {ends}")]
+                 f"refits left out, seed {boot.seed}; 95 % {DEFAULT} intervals of the mean: {ends}")]
 
 
 def _quality(fit: Fit, boot: Bootstrap | None) -> Items:

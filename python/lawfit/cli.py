@@ -164,9 +164,9 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     ask.add_argument("--bootstrap", metavar="KIND[:N]",
                      help="replicates: pairs, cluster, stratified, residual, wild, parametric, "
                      "bayesian or jackknife, N of them (default 1000); a number alone means pairs")
-    ask.add_argument("--interval", default="percentile",
-                     choices=("percentile", "basic", "bca", "studentized", "expanded"),
-                     help="of the bootstrap (default: percentile)")
+    ask.add_argument("--interval", default="adjusted",
+                     choices=("percentile", "adjusted", "basic", "bca", "studentized", "expanded"),
+                     help="of the bootstrap (default: adjusted)")
     ask.add_argument("--level", type=float, default=0.95)
     ask.add_argument("--derive", action="append", default=[], metavar="EXPRESSION",
                      help="such as 'beta/(alpha+beta)'; repeatable")

@@ -14,6 +14,7 @@ from .grammar import closest
 from .independent import few, few_rows
 from .intervals import (
     DEFAULT,
+    adjusted,
     basic,
     bca,
     check_interval,
@@ -155,7 +156,7 @@ class DerivedReplicates:
 
     def _extra(self, method: str) -> dict[str, Any]:
         """What a method needs besides the values and the estimate."""
-        if method == "expanded":
+        if method in ("adjusted", "expanded"):
             return {"freedom": self._freedom()}
         if method == "bca":
             return {"jackknife": np.asarray(self.of(self.boot.jackknife))}
@@ -199,6 +200,8 @@ def bootstrap_interval(
         return percentile(values, level)
     if method == "basic":
         return basic(values, estimate, level)
+    if method == "adjusted":
+        return adjusted(values, level, extra["freedom"][1])
     if method == "expanded":
         return expanded(values, level, *extra["freedom"])
     if method == "bca":

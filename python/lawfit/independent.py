@@ -12,17 +12,25 @@ from .errors import FitWarning
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["ENOUGH", "few", "few_of_many", "few_rows"]
+__all__ = ["ENOUGH", "few", "few_of_many", "few_rows", "note"]
 
 ENOUGH = 30  # independent rows or clusters from which the default was found to hold its level
 
 
+def note(count: int, clustered: bool) -> str:
+    """What intervals from so few independent units are worth; empty from ``ENOUGH`` on.
+
+    >>> note(12, False)[:60], note(30, False)
+    ('intervals from 12 rows: only from 30 independent rows on wer', '')
+    """
+    what = "clusters" if clustered else "rows"
+    return f"intervals from {count} {what}: {_meaning(what)}" if 0 < count < ENOUGH else ""
+
+
 def few(count: int, clustered: bool, depth: int) -> None:
     """Warn below the number of independent units that intervals were found to need."""
-    if 0 < count < ENOUGH:
-        what = "clusters" if clustered else "rows"
-        warnings.warn(f"intervals from {count} {what}: {_meaning(what)}", FitWarning,
-                      stacklevel=depth)
+    if told := note(count, clustered):
+        warnings.warn(told, FitWarning, stacklevel=depth)
 
 
 def few_rows(fit: Fit, depth: int) -> None:

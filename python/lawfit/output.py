@@ -13,6 +13,7 @@ import numpy as np
 from .allocate import Allocation
 from .bootstrap import Bootstrap
 from .diagnose import Diagnosis
+from .intervals import DEFAULT
 from .report import number, percent, table
 
 __all__ = [
@@ -45,7 +46,7 @@ def _json(value: Any) -> Any:
     return value
 
 
-def bootstrap_table(boot: Bootstrap, level: float, method: str = "percentile") -> str:
+def bootstrap_table(boot: Bootstrap, level: float, method: str = DEFAULT) -> str:
     """Standard errors and intervals from replicates, one line a parameter."""
     errors, ends = boot.stderr(), boot.interval(level, method)
     rows: list[tuple[str, ...]] = [("parameter", "stderr", f"{100 * level:g} % low", "high")]

@@ -17,6 +17,7 @@ from .cli import FAILED, OK
 from .errors import FitWarning
 from .files import CsvTable, read_table
 from .fit import fit as fit_law
+from .independent import note
 from .law import Law, as_law
 from .losses import as_loss
 from .output import (
@@ -173,6 +174,11 @@ def _answers(
     if derived:
         answer["derived"] = derived
         parts.append(derived_table(derived, level))
+    told = note(len(result.rows), False) if boot is None else note(
+        boot.plan.independent, boot.plan.clustered)
+    if told and (boot is not None or derived or arguments.allocate or arguments.reach):
+        answer["note"] = told
+        parts.append(told)
     if (arguments.allocate or arguments.reach) and np.isfinite(result.values).all():
         question = _question(arguments)
         best = (

@@ -19,7 +19,7 @@ _POINTS = 33
 
 def allocation(
     source: Fit | Bootstrap, compute: Any, *, ax: Any = None, level: float = 0.95,
-    method: str = "percentile", **question: Any,
+    method: str | None = None, **question: Any,
 ) -> Any:
     """Best size and tokens from the smallest run's compute up to ``compute``, with bands.
 
