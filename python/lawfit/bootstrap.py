@@ -14,7 +14,7 @@ import numpy as np
 from . import status as _status
 from .covariance import error_kind, full_covariance, padded, replicate_covariances
 from .derive import DerivedReplicates, Quantity
-from .engine import evaluate, free_values, options, progress_callback
+from .engine import free_values, options, progress_callback
 from .errors import FitWarning
 from .independent import few
 from .resampling import Plan, plan
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bootstrap", "bootstrap"]
 
-_BLOCK = 4_000_000  # predicted values held at once
 _MOST_LEFT_OUT = 2000  # refits of a jackknife for BCa; more rows are left out in groups
 
 
@@ -142,29 +141,20 @@ class Bootstrap:
 
     def predict(
         self, data: Any = None, *, level: float = 0.95, method: str | None = None,
-        **variables: Any,
+        kind: str = "mean", noise: Any = None, band: str = "pointwise", **variables: Any,
     ) -> Prediction:
-        """The law at new points with an interval of its mean from the replicates.
+        """The law at new points with an interval from the replicates.
 
-        Points as for ``Fit.predict``. Returns a ``Prediction`` (value, low, high).
+        Points, ``kind``, ``noise`` and ``band`` as for ``Fit.predict``, methods as for
+        ``interval``. A new run scatters around every replicate's mean with normal noise of the
+        model (methods ``"bca"`` and ``"studentized"`` are for the mean only). A simultaneous band
+        takes the pointwise level at which a share ``level`` of the replicates lies inside
+        everywhere. Returns a ``Prediction`` (value, low, high).
         """
-        from .predict import points
-        from .result import Prediction
+        from .predict_replicates import predict_replicates
 
         few(self.plan.independent, self.plan.clustered, 3)
-        where = points(self.fit, data, variables)
-        law = self.fit.law
-        step = max(1, _BLOCK // max(1, self.replicates))
-        parts = []
-        for begin in range(0, max(1, where.count), step):  # blocks of points: memory stays small
-            columns = [column[begin : begin + step] for column in where.columns]
-            drawn = self.derived(
-                "prediction",
-                lambda matrix, columns=columns: evaluate(law, law.contract(matrix), columns),
-            )
-            parts.append((drawn.value, *drawn.ends(level, method)))
-        value, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Prediction(*(where.shaped(part) for part in (value, low, high)))
+        return predict_replicates(self, data, level, method, kind, noise, band, variables)
 
     def allocate(
         self, compute: Any = None, *, level: float = 0.95, method: str | None = None,

@@ -9,8 +9,8 @@ from statistics import NormalDist
 import numpy as np
 
 __all__ = [
-    "DEFAULT", "METHODS", "adjusted", "basic", "bca", "check_interval", "check_level", "chi2_sf", "expanded",
-    "normal_quantile", "percentile", "studentized", "t_quantile",
+    "DEFAULT", "METHODS", "adjusted", "basic", "bca", "check_interval", "check_level", "chi2_sf",
+    "expanded", "normal_quantile", "normal_quantiles", "percentile", "studentized", "t_quantile",
 ]
 
 DEFAULT = "adjusted"  # chosen by bench/coverage.py; its table is in the README
@@ -179,7 +179,7 @@ def bca(
     with np.errstate(invalid="ignore", divide="ignore"):
         skew = (off**3).sum(axis=0) / (6 * (off**2).sum(axis=0) ** 1.5)
     skew = np.where(np.isfinite(skew), skew, 0.0)
-    centre = _normal_quantiles(share)
+    centre = normal_quantiles(share)
     ends = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
         moved = centre + normal_quantile(tail)
@@ -263,14 +263,19 @@ def studentized(
     return estimate - high * error, estimate - low * error
 
 
-def _normal_quantiles(p: np.ndarray) -> np.ndarray:
-    """Elementwise, infinite at 0 and 1."""
-    flat = [
+def normal_quantiles(p: np.ndarray) -> np.ndarray:
+    """Elementwise, infinite at 0 and 1; equal numbers are worked out once.
+
+    >>> normal_quantiles(np.array([0.5, 1.0]))
+    array([ 0., inf])
+    """
+    each, places = np.unique(p, return_inverse=True)
+    found = [
         math.nan if math.isnan(x) else -math.inf if x <= 0 else math.inf if x >= 1
         else normal_quantile(float(x))
-        for x in np.ravel(p)
+        for x in each
     ]
-    return np.reshape(flat, np.shape(p))
+    return np.array(found)[places].reshape(np.shape(p))
 
 
 def _normal_shares(z: np.ndarray) -> np.ndarray:

@@ -32,6 +32,11 @@ class Noise:
     at: np.ndarray | None = None
     sd: np.ndarray | None = None
 
+    @property
+    def given(self) -> bool:
+        """Whether the standard deviations were told, not estimated."""
+        return self.at is not None
+
     def __call__(self, fitted: np.ndarray, variables: Mapping[str, np.ndarray]) -> np.ndarray:
         """One standard deviation a point: ``fitted`` in units of y, ``variables`` by name."""
         fitted = np.asarray(fitted, dtype=np.float64)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .bands import check_band, sup_t
 from .covariance import full_covariance
-from .table import Table, to_float
 from .engine import evaluate, free_positions, free_values
 from .independent import few_rows
 from .intervals import check_level, normal_quantile, t_quantile
+from .noise import noise_model, row_weight
+from .table import Table, to_float
 
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["Points", "interval_factor", "points", "predict", "residual_variance"]
+__all__ = ["Points", "extrapolation", "interval_factor", "points", "predict"]
 
 
 class Points:
@@ -73,14 +75,15 @@ def as_numbers(value: Any, name: str) -> np.ndarray:
 
 
 def predict(
-    fit: Fit, data: Any, level: float | None, kind: str, variables: Mapping[str, Any]
+    fit: Fit, data: Any, level: float | None, kind: str, noise: Any, band: str,
+    variables: Mapping[str, Any],
 ) -> Any:
     """See ``Fit.predict``."""
     from . import _core
-    from .result import Prediction, from_space
+    from .result import Prediction
 
-    if kind not in ("mean", "new"):
-        raise ValueError(f"kind: must be 'mean' or 'new', not {kind!r}")
+    check_kind(kind, noise)
+    everywhere = check_band(band)
     where = points(fit, data, variables)
     law = fit.law
     free = free_values(law, fit.values)
@@ -89,22 +92,77 @@ def predict(
         return where.shaped(value)
     level = check_level(level)
     few_rows(fit, 4)
-    extra = residual_variance(fit) if kind == "new" else 0.0
     slopes = _core.jacobian(law.graph(), free, where.columns)
     inner = free_covariance(fit)
-    variance = np.einsum("ij,jk,ik->i", slopes, inner, slopes)
     with np.errstate(all="ignore"):  # outside the residual space the interval is NaN
-        scale = space_slope(value, fit.on)
-        error = np.sqrt(variance * scale**2 + extra)
-        reach = interval_factor(fit, level) * error
-        if fit.on == "relative":
-            low, high = value - reach * np.abs(value), value + reach * np.abs(value)
-        else:
-            from .result import to_space
+        extra = np.zeros(len(value))
+        if kind == "new":
+            extra = new_run_noise(fit, noise, value, where.columns) ** 2
+        slopes = slopes * space_slope(value, fit.on)[:, None]
+        error = np.sqrt(np.einsum("ij,jk,ik->i", slopes, inner, slopes) + extra)
+        factor = interval_factor(fit, level)
+        if everywhere:
+            factor = sup_t(slopes, inner, extra, level, scale_freedom(fit))
+        low, high = moved(value, factor * error, fit.on)
+    return Prediction(*(where.shaped(part) for part in (value, low, high)),
+                      extrapolation(fit, where))
 
-            centre = to_space(value, fit.on)
-            low, high = from_space(centre - reach, fit.on), from_space(centre + reach, fit.on)
-    return Prediction(*(where.shaped(part) for part in (value, low, high)))
+
+def check_kind(kind: str, noise: Any) -> None:
+    """ValueError unless a prediction is of the mean, or of a new run with or without a noise."""
+    if kind not in ("mean", "new"):
+        raise ValueError(f"kind: must be 'mean' or 'new', not {kind!r}")
+    if noise is not None and kind != "new":
+        raise ValueError("noise: goes with kind='new'; the mean has none")
+
+
+def moved(value: np.ndarray, reach: np.ndarray, on: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values less and plus a distance in the residual space, in units of y."""
+    from .result import from_space, to_space
+
+    if on == "relative":
+        return value - reach * np.abs(value), value + reach * np.abs(value)
+    centre = to_space(value, on)
+    return from_space(centre - reach, on), from_space(centre + reach, on)
+
+
+def new_run_noise(
+    fit: Fit, noise: Any, fitted: np.ndarray, columns: list[np.ndarray]
+) -> np.ndarray:
+    """Standard deviation of one new run at each point, in the residual space.
+
+    A new run is taken to be as precise as the fitted rows are on average: with weights it has
+    their mean.
+    """
+    if noise is None and fit.rows.sigma is not None:
+        raise ValueError(
+            "kind='new': the fit used sigma, and the sigma of a new run is not known here; say how "
+            "runs scatter by noise= ('constant', 'proportional', a variable, or {variable: points, "
+            "'sd': values})"
+        )
+    model = noise_model(fit, "constant" if noise is None else noise)
+    sd = model(fitted, dict(zip(fit.law.variables, columns, strict=False)))
+    if model.given:
+        return sd
+    weight = row_weight(fit)
+    return np.asarray(sd / np.sqrt(weight[weight > 0].mean()))
+
+
+def extrapolation(fit: Fit, where: Points) -> dict[str, Any]:
+    """Variable -> how many times beyond the data each point lies, 1 within; see
+    ``Fit.extrapolation``."""
+    out = {}
+    for name, at in zip(fit.law.variables, where.columns, strict=False):
+        column = fit.rows.columns.get(name, np.empty(0))
+        if not len(column):
+            out[name] = where.shaped(np.full(len(at), np.nan))
+            continue
+        inside = np.clip(at, column.min(), column.max())  # the nearest that was measured
+        with np.errstate(all="ignore"):
+            ratio = np.where(np.abs(at) > np.abs(inside), at / inside, inside / at)
+        ratio = np.where(at * inside < 0, np.nan, np.abs(ratio))  # across 0 there is none
+        out[name] = where.shaped(np.where(at == inside, 1.0, ratio))
+    return out
 
 
 def free_covariance(fit: Fit) -> np.ndarray:
@@ -128,20 +186,6 @@ def space_slope(value: np.ndarray, on: str) -> np.ndarray:
     return np.ones_like(value)
 
 
-def residual_variance(fit: Fit) -> float:
-    """Scatter of one row of weight 1 in the residual space: the weighted sum of squares on n - p.
-    """
-    rows = fit.rows
-    if rows.sigma is not None:
-        raise ValueError(
-            "kind='new': the fit used sigma, and the sigma of a new run is not known here; add "
-            "its square to the squared half width of kind='mean' yourself"
-        )
-    weight = np.ones(len(rows)) if rows.weights is None else rows.weights
-    left = degrees_of_freedom(fit)
-    return float(weight @ fit.residuals**2) / left if left > 0 else math.nan
-
-
 def degrees_of_freedom(fit: Fit) -> int:
     """Rows less free parameters that are not on a bound."""
     from .covariance import active_free
@@ -156,3 +200,10 @@ def interval_factor(fit: Fit, level: float) -> float:
         return normal_quantile(tail)
     left = degrees_of_freedom(fit)
     return t_quantile(tail, left) if left > 0 else math.nan
+
+
+def scale_freedom(fit: Fit) -> int | None:
+    """Degrees of freedom of the noise's scale; None where it is known."""
+    if fit.known_covariance is not None or (fit.absolute_sigma and fit.rows.sigma is not None):
+        return None
+    return degrees_of_freedom(fit)

@@ -174,8 +174,7 @@ def _targets(
     sd = None
     if method == "parametric":
         model = noise_model(fit, "constant" if noise is None else noise)
-        given = model.kind == "interpolated" and model.at is not None
-        sd = model(fit.fitted, fit.rows.columns) * (1 if given else unit)
+        sd = model(fit.fitted, fit.rows.columns) * (1 if model.given else unit)
     return new_targets(
         method, fit.on, fit.loss.name, fit.rows.y, fit.fitted, fit.residuals, leverages(fit), unit,
         sd, chosen_multiplier(multiplier, count), np.array([0, len(fit.rows)]), units is not None,

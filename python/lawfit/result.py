@@ -27,16 +27,40 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "Prediction", "Starts"]
 
 
-class Prediction(NamedTuple):
-    """Predicted values with an interval: three arrays (or floats) of the inputs' shape.
-
-    >>> Prediction(2.0, 1.9, 2.1).high
-    2.1
-    """
-
+class _Interval(NamedTuple):
     value: Any
     low: Any
     high: Any
+
+
+class Prediction(_Interval):
+    """Predicted values with an interval: three arrays (or floats) of the inputs' shape.
+
+    It unpacks to (value, low, high). ``extrapolation`` maps each variable to how many times
+    beyond the data a point lies (an array or float likewise), 1 within; see
+    ``Fit.extrapolation``.
+
+    >>> Prediction(2.0, 1.9, 2.1, {"N": 1.0, "D": 40.0})
+    Prediction(value=2.0, low=1.9, high=2.1; beyond the data: D 40 times)
+    """
+
+    extrapolation: dict[str, Any]
+
+    def __new__(
+        cls, value: Any, low: Any, high: Any, extrapolation: dict[str, Any] | None = None
+    ) -> Prediction:
+        self = super().__new__(cls, value, low, high)
+        self.extrapolation = dict(extrapolation or {})
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (*self, self.extrapolation)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}={part!r}" for name, part in zip(self._fields, self, strict=True))
+        far = ", ".join(f"{name} {np.nanmax(ratio):.3g} times"
+                        for name, ratio in self.extrapolation.items() if (np.asarray(ratio) > 1).any())
+        return f"Prediction({parts}{'; beyond the data: ' if far else ''}{far})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,15 +188,21 @@ class Fit:
 
     def predict(
         self, data: Any = None, *, level: float | None = None, kind: str = "mean",
-        **variables: Any,
+        noise: Any = None, band: str = "pointwise", **variables: Any,
     ) -> Any:
         """The law at new points, in units of y.
 
         Points come as keywords (arrays broadcast), or as a table whose columns bear the names
         of the fitted data or of the law's variables. Without ``level`` an array of values (a
-        float for scalars); with it a ``Prediction`` (value, low, high) by the delta method in
-        the residual space with Student's t on n - p: of the mean, or with ``kind="new"`` of one
-        new run, adding the residual variance. Raises ValueError for missing variables.
+        float for scalars); with it a ``Prediction`` (value, low, high, and how far beyond the
+        data) by the delta method in the residual space with Student's t on n - p: of the mean,
+        or with ``kind="new"`` of one new run, adding its ``noise``: ``"constant"`` (default),
+        ``"proportional"``, a variable along which noise is a power, or ``{variable: points,
+        "sd": values}``, all in the residual space, for a run of the rows' mean weight.
+
+        With ``band="simultaneous"`` the level holds for all points at once, such as along a path.
+        Raises ValueError for missing variables, and for a new run of a fit with ``sigma`` unless
+        ``noise`` is given.
 
         >>> import lawfit as lf
         >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
@@ -180,10 +210,27 @@ class Fit:
         array([10. , 12.3])
         >>> [round(number, 3) for number in line.predict(x=4, level=0.9)]
         [10.0, 8.615, 11.385]
+        >>> line.predict(x=9, level=0.9).extrapolation
+        {'x': 3.0}
         """
         from .predict import predict
 
-        return predict(self, data, level, kind, variables)
+        return predict(self, data, level, kind, noise, band, variables)
+
+    def extrapolation(self, data: Any = None, **variables: Any) -> dict[str, Any]:
+        """Variable -> how many times beyond the data points lie: their ratio to the largest (or
+        of the smallest to them), 1 within the data.
+
+        Points as for ``predict``; arrays of their shape, or floats. NaN across 0 and without data.
+
+        >>> import lawfit as lf
+        >>> line = lf.fit("y = a + b*x", {"x": [1, 2, 3, 4], "y": [1, 3, 5, 8]})
+        >>> line.extrapolation(x=[0.5, 2, 12])["x"]
+        array([2., 1., 3.])
+        """
+        from .predict import extrapolation, points
+
+        return extrapolation(self, points(self, data, variables))
 
     def derive(self, expression: str, **variables: Any) -> Derived:
         """Any expression of the parameters, such as ``"beta/(alpha+beta)"``, with its error.

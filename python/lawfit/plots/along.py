@@ -45,7 +45,7 @@ def along(
     x, log_x = rows.columns[name], spans(rows.columns[name])
     grid = (np.geomspace if log_x else np.linspace)(x.min(), x.max(), _CURVE_POINTS)
     observed = _moved(fit, name, held)
-    curve = predict(fit, None, level, "mean", {**held, name: grid})
+    curve = predict(fit, None, level, "mean", None, "pointwise", {**held, name: grid})
     axes.plot(x, observed, "o", ms=4, mew=0, alpha=0.6, color=BLUE, label="runs", zorder=2)
     if level is None:
         axes.plot(grid, curve, color=ORANGE, lw=1.8, label="fit", zorder=3)
@@ -84,7 +84,7 @@ def _moved(fit: Fit, name: str, held: dict[str, float]) -> np.ndarray:
     """Each run at the held values of the other variables, its residual kept."""
     if not held:
         return fit.rows.y
-    at = predict(fit, None, None, "mean", {**held, name: fit.rows.columns[name]})
+    at = predict(fit, None, None, "mean", None, "pointwise", {**held, name: fit.rows.columns[name]})
     if fit.on == "relative":  # residual = (y - m)/y
         return at / (1 - fit.residuals)
     return from_space(to_space(at, fit.on) + fit.residuals, fit.on)
