@@ -16,7 +16,6 @@ import json
 import time
 import warnings
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from lawfit.bootstrap_many import _blocks, _options
 from lawfit.covariance import padded
 from lawfit.derive import Quantity, delta_errors
 from lawfit.engine import objective_arguments
-from lawfit.intervals import t_quantile
+from lawfit.intervals import cluster_reach, t_quantile
 
 LAW = lf.Law("loss = E + A/N**alpha + B/D**beta", ["N", "D"])
 TRUTH = {"E": 1.8172, "A": 482.01, "alpha": 0.3478, "B": 2085.43, "beta": 0.3658}
@@ -115,7 +114,7 @@ def wald(fits: lf.Fits, by: str | None, kind: str, counter: Counter, label: str)
         block.free[:, None, :], kind, False, _options(fits, 0, None)))[:, 0]
     matrix = padded(block.law, inner)
     rows = int(np.diff(block.offsets)[0])
-    df = rows - 5 if kind != "cluster" else int(block.units.max())
+    clusters = None if kind != "cluster" else int(block.units[: block.offsets[1]].max()) + 1
     values = np.stack([fits.params[name] for name in LAW.parameters], axis=1)
     step = 1e-5 * np.nanmedian(np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)), axis=0)
     for name, text in QUANTITIES.items():
@@ -125,7 +124,9 @@ def wald(fits: lf.Fits, by: str | None, kind: str, counter: Counter, label: str)
             error = delta_errors(lambda m, q=quantity: q.values(m)[:, 0], values, matrix,
                                  range(5), step)
         for level in LEVELS:
-            reach = t_quantile((1 + level) / 2, df) * error
+            far = (t_quantile((1 + level) / 2, rows - 5) if clusters is None
+                   else cluster_reach(level, clusters, rows, 5))
+            reach = far * error
             counter.add(label, level, name, at - reach, at + reach)
 
 
@@ -161,8 +162,7 @@ def profiled(fits: lf.Fits, by: str | None, covariance: str | None, counter: Cou
 
 
 def bootstrapped(fits: lf.Fits, method: str, by: str | None, kinds: tuple[str, ...],
-                 counter: Counter, label: str, replicates: int, left: int) -> None:
-    """``left`` degrees of freedom go with "adjusted": percentiles where Student's t says."""
+                 counter: Counter, label: str, replicates: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         boots = fits.bootstrap(replicates, method, by=by, seed=1, threads=1)
@@ -170,12 +170,7 @@ def bootstrapped(fits: lf.Fits, method: str, by: str | None, kinds: tuple[str, .
             quantity = boots.derive(text)
             for kind in kinds:
                 for level in LEVELS:
-                    at = level
-                    if kind == "adjusted":
-                        reach = t_quantile((1 + level) / 2, left)
-                        at = 1 - 2 * NormalDist().cdf(-reach)
-                    ends = quantity.interval(at, "percentile" if kind == "adjusted" else kind)
-                    counter.add(f"{label} {kind}", level, name, *ends)
+                    counter.add(f"{label} {kind}", level, name, *quantity.interval(level, kind))
 
 
 def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profiles_of: int,
@@ -189,21 +184,20 @@ def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profil
     every = ("percentile", "adjusted", "basic", "bca", "studentized", "expanded")
     some = ("percentile", "adjusted", "studentized", "expanded")[: 4 if runs < 100 else 2]
     naive = " (naive)" if noise == "clustered" else ""
-    left = len(design(runs, noise == "clustered")[0]) - len(LAW.parameters)
     wald(fits, None, "jacobian", counter, "wald" + naive)
     wald(fits, None, "sandwich", counter, "wald sandwich" + naive)
     profiled(fits, None, None, counter, "profile" + naive, profiles_of)
-    bootstrapped(fits, "pairs", None, every, counter, "pairs" + naive, replicates, left)
+    bootstrapped(fits, "pairs", None, every, counter, "pairs" + naive, replicates)
     if noise == "clustered":
         wald(fits, "run", "cluster", counter, "wald by run")
         profiled(fits, "run", None, counter, "profile by run", profiles_of)
-        bootstrapped(fits, "cluster", "run", every, counter, "cluster", replicates, runs - 1)
-        bootstrapped(fits, "wild", "run", some, counter, "wild by run", replicates, runs - 1)
+        bootstrapped(fits, "cluster", "run", every, counter, "cluster", replicates)
+        bootstrapped(fits, "wild", "run", some, counter, "wild by run", replicates)
     else:
         profiled(fits, None, "sandwich", counter, "profile sandwich", profiles_of)
         for method in ("residual", "wild", "parametric", "bayesian"):
             bootstrapped(fits, method, None, some[: 4 if method in ("residual", "wild") else 2],
-                         counter, method, replicates, left)
+                         counter, method, replicates)
     return {"runs": runs, "noise": noise, "space": space, "tables": tables,
             "replicates": replicates, "profiles": profiles_of, "seed": seed,
             "converged": int(fits.converged.sum()), "cpu_seconds": time.process_time() - began,

@@ -10,8 +10,8 @@ import numpy as np
 from .covariance import full_covariance
 from .engine import free_positions
 from .independent import few
-from .intervals import check_level, t_quantile
-from .predict import interval_factor
+from .intervals import check_level, cluster_reach
+from .predict import interval_factor, moving
 from .units import units_of
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def intervals(
 def wald(
     fit: Fit, level: float, units: np.ndarray | None, covariance: str | None
 ) -> dict[str, tuple[float, float]]:
-    """Value -+ Student's t times the standard error; G - 1 degrees of freedom for G clusters."""
+    """Value -+ Student's t times the standard error; for clusters see ``cluster_reach``."""
     from .result import default_kind
 
     kind = covariance or ("cluster" if units is not None else default_kind(fit.loss))
     matrix, _ = full_covariance(fit, kind, fit.absolute_sigma, units)
     reach = interval_factor(fit, level)
     if units is not None:
-        reach = t_quantile((1 + level) / 2, int(units.max())) if units.max() > 0 else math.nan
+        reach = cluster_reach(level, int(units.max()) + 1, len(units), moving(fit))
     held = fit.diagnostics["active_bounds"]
     out = {}
     for name, at, variance in zip(fit.law.parameters, free_positions(fit.law),

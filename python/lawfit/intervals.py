@@ -10,6 +10,7 @@ import numpy as np
 
 __all__ = [
     "DEFAULT", "METHODS", "adjusted", "basic", "bca", "check_interval", "check_level", "chi2_sf",
+    "cluster_reach",
     "expanded", "normal_quantile", "normal_quantiles", "percentile", "studentized", "t_quantile",
 ]
 
@@ -107,6 +108,24 @@ def t_quantile(p: float, df: int) -> float:
         else:
             high = middle
     return math.copysign((low + high) / 2, p - 0.5)
+
+
+def cluster_reach(level: float, clusters: int, rows: int, parameters: int) -> float:
+    """How many cluster-robust standard errors an interval reaches; NaN unless G > p.
+
+    Student's t on G - p degrees of freedom, and the covariance scaled by G/(G - p): p numbers are
+    estimated from G independent clusters. The covariance itself has the usual G/(G - 1)
+    (n - 1)/(n - p), with which 95 % intervals of a law with five parameters were found to hold 92
+    % from 30 clusters (bench/coverage.py).
+
+    >>> round(cluster_reach(0.95, 30, 120, 5), 4), cluster_reach(0.95, 5, 20, 5)
+    (2.1806, nan)
+    """
+    left = clusters - parameters
+    if left < 1:
+        return math.nan
+    scale = (clusters - 1) * (rows - parameters) / (left * (rows - 1))
+    return t_quantile((1 + level) / 2, left) * math.sqrt(scale)
 
 
 def chi2_sf(x: float, df: int) -> float:

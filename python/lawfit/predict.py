@@ -188,9 +188,14 @@ def space_slope(value: np.ndarray, on: str) -> np.ndarray:
 
 def degrees_of_freedom(fit: Fit) -> int:
     """Rows less free parameters that are not on a bound."""
+    return len(fit.rows) - moving(fit)
+
+
+def moving(fit: Fit) -> int:
+    """How many free parameters are not on a bound."""
     from .covariance import active_free
 
-    return len(fit.rows) - int((active_free(fit) == 0).sum())
+    return int((active_free(fit) == 0).sum())
 
 
 def interval_factor(fit: Fit, level: float) -> float:

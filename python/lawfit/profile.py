@@ -15,8 +15,8 @@ from .derive import Quantity
 from .engine import free_positions, free_values, objective_arguments, options, table_arguments
 from .errors import FitWarning
 from .independent import few
-from .intervals import check_level, normal_quantile, t_quantile
-from .predict import degrees_of_freedom
+from .intervals import check_level, cluster_reach, normal_quantile, t_quantile
+from .predict import degrees_of_freedom, moving
 from .units import units_of
 
 if TYPE_CHECKING:
@@ -238,9 +238,14 @@ def _calibrate(
                           "jacobian" if fit.loss.name == "squared" else "sandwich")
     units = None if by is None else units_of(fit.rows, by)
     tail = (1 + level) / 2
-    left = degrees_of_freedom(fit) if units is None else int(units.max())
     exact = fit.absolute_sigma and fit.rows.sigma is not None and units is None
-    quantile = normal_quantile(tail) if exact else t_quantile(tail, left) if left > 0 else math.nan
+    if units is not None:
+        quantile = cluster_reach(level, int(units.max()) + 1, len(units), moving(fit))
+    elif exact:
+        quantile = normal_quantile(tail)
+    else:
+        left = degrees_of_freedom(fit)
+        quantile = t_quantile(tail, left) if left > 0 else math.nan
     active = active_free(fit)
     scale, tangents, errors = [], [], []
     variance = 1.0 if exact else _residual_variance(fit)
