@@ -13,7 +13,7 @@ import numpy as np
 
 from . import status as _status
 from .covariance import error_kind, full_covariance, padded, replicate_covariances
-from .derive import DerivedReplicates, Quantity
+from .derive import DerivedReplicates, quantity_of
 from .engine import free_values, options, progress_callback
 from .errors import FitWarning
 from .independent import few
@@ -114,13 +114,13 @@ class Bootstrap:
 
     def derive(self, expression: str, **variables: Any) -> DerivedReplicates:
         """Any expression of the parameters (and of variables given as keywords), per replicate,
-        or the name of a quantity the catalogue derives from the law.
+        a root or an optimum, or the name of a quantity the catalogue derives from the law; see
+        ``Fit.derive``.
 
-        The result has ``value``, ``values``, ``stderr`` and ``interval(level, method)``. Raises
+        The result has ``exists``, the share of replicates in which there is such a value, ``value``, ``values``, ``stderr`` and ``interval(level, method)``. Raises
         LawError for text outside the grammar, ValueError for unknown names.
         """
-        expression = self.fit.law.quantity(expression)
-        quantity = Quantity(expression, self.fit.law.parameters, variables)
+        quantity = quantity_of(self.fit, expression, variables)
         return self.derived(
             expression, lambda matrix: np.asarray(quantity.points.shaped(quantity.values(matrix)))
         )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .bootstrap import Bootstrap
     from .result import Fit
 
-__all__ = ["Derived", "DerivedReplicates", "Quantity", "derive"]
+__all__ = ["Derived", "DerivedReplicates", "Quantity", "derive", "quantity_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +47,27 @@ class Derived:
     value: Any
     stderr: Any
     fit: Fit
+    log: bool = False
+    """Whether the interval is made on the logarithm, as that of a root among positive numbers."""
+
+    @property
+    def exists(self) -> Any:
+        """Whether the fit has such a value (a root or an optimum may be nowhere)."""
+        there = ~np.isnan(self.value)
+        return bool(there) if np.ndim(there) == 0 else there
 
     def interval(self, level: float = 0.95) -> tuple[Any, Any]:
-        """(low, high): value -+ Student's t (normal with absolute sigma) times stderr.
+        """(low, high): value -+ Student's t (normal with absolute sigma) times stderr; of a root
+        or an optimum among positive numbers the same on its logarithm.
 
         One FitWarning from fewer than 30 rows.
         """
         few_rows(self.fit, 3)
         reach = interval_factor(self.fit, check_level(level)) * np.asarray(self.stderr)
-        low, high = self.value - reach, self.value + reach
+        with np.errstate(all="ignore"):
+            factor = np.exp(reach / np.asarray(self.value))
+            low, high = ((self.value / factor, self.value * factor) if self.log
+                         else (self.value - reach, self.value + reach))
         return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
     def __repr__(self) -> str:
@@ -104,7 +116,7 @@ class DerivedReplicates:
         if np.isfinite(values).all():
             low, high = bootstrap_interval(values, self.value, level, method, extra)
             return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
-        low, high = np.full((2, *np.shape(self.value)), np.nan)
+        found = np.full((2, *np.shape(self.value)), np.nan)
         for at in np.ndindex(np.shape(self.value)):
             there = ~np.isnan(values[(slice(None), *at)])
             if there.sum() < 2:
@@ -116,11 +128,11 @@ class DerivedReplicates:
                 for name, part in extra.items()
             }
             known = np.clip(values[(slice(None), *at)][there], -_HUGE, _HUGE)
-            low[at], high[at] = bootstrap_interval(
+            found[(slice(None), *at)] = bootstrap_interval(
                 known, np.asarray(self.value)[at], level, method, parts
             )
-        for end in (low, high):  # quantiles interpolate, and inf - inf is not a number
-            end[np.abs(end) > _HUGE / 1e3] *= np.inf
+        found[np.abs(found) > _HUGE / 1e3] *= np.inf  # quantiles interpolate; inf - inf is none
+        low, high = found
         return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
     def p_value(self, value: float, *, studentized: bool = True) -> float:
@@ -186,7 +198,9 @@ class DerivedReplicates:
         )
 
     def __repr__(self) -> str:
-        return f"DerivedReplicates({self.expression!r}, value={self.value!r})"
+        share = np.min(self.exists)
+        some = "" if share == 1 else f", exists in {100 * share:.3g} % of replicates"
+        return f"DerivedReplicates({self.expression!r}, value={self.value!r}{some})"
 
 
 _HUGE = np.finfo(np.float64).max / 4
@@ -303,17 +317,33 @@ def matrix_gradient(
     return ((np.asarray(of(at + shift)) - np.asarray(of(at - shift))) / (2 * step[:, None])).T
 
 
+def quantity_of(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Any:
+    """What a text asks of a fit: a ``Quantity``, or a ``Solution`` of an equation."""
+    from .solution import Solution, read
+
+    wanted = read(expression)
+    if wanted is not None:
+        return Solution(wanted, fit, variables)
+    return Quantity(fit.law.quantity(expression), fit.law.parameters, variables)
+
+
 def derive(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Derived:
     """See ``Fit.derive``."""
     from .result import default_kind
+    from .solution import Solution
 
-    expression = fit.law.quantity(expression)
-    quantity = Quantity(expression, fit.law.parameters, variables)
+    quantity = quantity_of(fit, expression, variables)
     value = quantity.values(fit.values)[0]
-    slope = quantity.gradient(fit.values)
     full, _ = full_covariance(fit, default_kind(fit.loss), fit.absolute_sigma)
-    inner = full[np.ix_(quantity.used, quantity.used)]
+    shaped = quantity.points.shaped
+    if isinstance(quantity, Solution):
+        slope = matrix_gradient(quantity.values, fit.values, np.sqrt(np.diag(full)))
+        used = list(range(len(full)))
+    else:
+        expression, used = fit.law.quantity(expression), quantity.used
+        slope = quantity.gradient(fit.values)
+    inner = full[np.ix_(used, used)]
     with np.errstate(invalid="ignore"):
         error = np.sqrt(np.einsum("ij,jk,ik->i", slope, inner, slope))
-    shaped = quantity.points.shaped
-    return Derived(expression, shaped(value), shaped(error), fit)
+    log = isinstance(quantity, Solution) and quantity.log
+    return Derived(expression, shaped(value), shaped(error), fit, log)

@@ -22,7 +22,7 @@ from .units import units_of
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["Profile", "profile", "profiles"]
+__all__ = ["Profile", "profile", "profiles", "run"]
 
 ENDS = ("closed", "bound", "open", "infeasible")
 
@@ -84,6 +84,9 @@ def profile(
     covariance: str | None, points: int, threads: int | None, variables: Mapping[str, Any],
 ) -> Any:
     """See ``Fit.profile``."""
+    from .profile_solution import profile_solution
+    from .solution import read
+
     if (parameter is None) == (derived is None):
         if parameter is not None:
             raise ValueError("derived: give a parameter or derived=, not both")
@@ -96,7 +99,11 @@ def profile(
         one = profiles(fit, level, [parameter], by, covariance, points, threads)[parameter]
         _few(fit, by)
         return one
-    quantity = Quantity(str(derived), fit.law.parameters, variables)
+    if (wanted := read(str(derived))) is not None:
+        solved = profile_solution(fit, wanted, level, by, covariance, threads, variables)
+        _few(fit, by)
+        return solved
+    quantity = Quantity(fit.law.quantity(str(derived)), fit.law.parameters, variables)
     if quantity.points.count != 1:
         raise ValueError("derived: profile one point at a time; a variable has several values")
     if not np.isfinite(fit.values).all():
@@ -109,7 +116,7 @@ def profile(
         return Profile(str(derived), float(quantity.values(fit.values)[0, 0]), -math.inf, math.inf,
                        check_level(level), ("open", "open"), nothing, nothing,
                        {name: nothing for name in fit.law.parameters})
-    raw = _run(fit, free, level, by, covariance, points, threads)
+    raw = run(fit, free, level, by, covariance, points, threads)
     _few(fit, by)
     return _named(fit, str(derived), level, raw, 0)
 
@@ -144,7 +151,7 @@ def profiles(
         )
     free = sorted({places[name] for name in wanted if name not in lost})
     lower, upper = law.bounds()
-    found = _run(fit, _Picked(fit, free, lower[free], upper[free]), level, by, covariance, points,
+    found = run(fit, _Picked(fit, free, lower[free], upper[free]), level, by, covariance, points,
                  threads) if free else {}
     return {
         name: _flat(fit, name, level, lower[places[name]], upper[places[name]]) if name in lost
@@ -192,10 +199,11 @@ class _FreeQuantity:
         self.least, self.most = np.array([-math.inf]), np.array([math.inf])
 
 
-def _run(
+def run(
     fit: Fit, quantity: Any, level: float, by: Any, covariance: str | None, points: int,
     threads: int | None,
 ) -> dict[str, Any]:
+    """The engine's profiles of quantities of the free parameters, by name."""
     from . import _core
 
     if fit.loss.name in ("absolute", "quantile"):

@@ -237,14 +237,24 @@ class Fit:
 
         The grammar is the one of laws; names that are not parameters are given as keywords. The
         name of a quantity that the catalogue derives from the law (``law.derived``) will do, too.
-        The result has ``value``, ``stderr`` (delta method) and ``interval(level)``. Raises
-        LawError for text outside the grammar, ValueError for unknown names.
+        The result has ``value``, ``stderr`` (delta method) and ``interval(level)``.
+
+        ``"D where loss = 2.0"`` is the root of an equation, ``"N minimising loss where 6*N*D =
+        1e24"`` (or ``maximising``; the constraint may be left out) the best point on it, where the
+        name of what was measured stands for the law. They are sought from a billionth of the
+        least to a billion times the largest of the data, or where the text says, as in ``"D where
+        loss = 2.0 from 1e9 to 1e15"``; NaN where there is none, and ``exists`` tells. Their
+        intervals are made on logarithms when the range is positive.
+
+        Raises LawError for text outside the grammar, ValueError for unknown names.
 
         >>> import lawfit as lf
         >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
         >>> zero = line.derive("-a/b")
         >>> round(zero.value, 4), round(zero.stderr, 4)
         (-0.3478, 0.1626)
+        >>> round(line.derive("x where y = 10").value, 4)
+        4.0
         """
         from .derive import derive
 
