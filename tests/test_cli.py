@@ -378,6 +378,20 @@ def test_many_fits_are_one_table(run, families, tmp_path):
     assert "2 laws x 2 spaces x 2 losses x 3 groups = 24 fits; loss in 120 rows" in out
 
 
+def test_shared_parameters(run, families):
+    arguments = ("fit", families, "--law", TWO_TERMS, "--by", "family", "--share", "alpha,beta",
+                 "--on", "log")
+    code, out, err = run(*arguments)
+    answer = json.loads(out)
+    (shared,) = answer["shared"]
+    assert code == 0 and err == "" and shared["groups"] == 3 and shared["parameters"] == 11
+    assert all(fit["params"]["beta"] == shared["params"]["beta"] for fit in answer["fits"])
+    code, out, _ = run(*arguments, "--table")
+    assert code == 0 and "shared by 3 groups: alpha" in out
+    code, _, err = run("fit", families, "--law", TWO_TERMS, "--share", "alpha")
+    assert code == 2 and "share: needs by=" in err
+
+
 def test_many_fits_that_fail_or_cannot_be_asked(run, families, line):
     code, out, _ = run("fit", line, "--law", "y = a + b*x", "--by", "x", "--table")
     assert code == 1 and "7 too_few_points" in out

@@ -34,11 +34,9 @@ LAWFIT_INLINE L cholesky_factor(int p, V* a) {
   return definite;
 }
 
-// Factorises `a`; `x` enters as the right-hand side and leaves as the solution.
-template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
-  const int p = kFixed ? kFixed : p_runtime;
+// `x` enters as the right-hand side and leaves as the solution; `a` holds cholesky_factor()'s factors.
+LAWFIT_INLINE void cholesky_apply(int p, const V* a, V* x) {
   auto at = [](int i, int j) { return i * (i + 1) / 2 + j; };
-  const L definite = cholesky_factor(p, a);
 #pragma GCC unroll 8
   for (int i = 0; i < p; ++i) {
     V sum = x[i];
@@ -53,6 +51,13 @@ template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
     for (int m = i + 1; m < p; ++m) sum = fnma(a[at(m, i)], x[m], sum);
     x[i] = sum;
   }
+}
+
+// Factorises `a`; `x` enters as the right-hand side and leaves as the solution.
+template <int kFixed> L cholesky_solve_fixed(int p_runtime, V* a, V* x) {
+  const int p = kFixed ? kFixed : p_runtime;
+  const L definite = cholesky_factor(p, a);
+  cholesky_apply(p, a, x);
   return definite;
 }
 

@@ -18,6 +18,36 @@ Matrix column_space(const Matrix& a, double tolerance) {
   return svd.matrixU().leftCols(rank);
 }
 
+Projection project(const Matrix& a, const Matrix& b, double tolerance) {
+  constexpr double kTakesPart = 0.05;   // share of an absent direction that names a column
+  const Eigen::Index q = a.cols();
+  Projection out{Matrix::Zero(q, q), Matrix::Zero(q, b.cols()), b, std::vector<char>(q, 0), 0};
+  if (q == 0 || a.rows() == 0) {
+    out.lost.assign(q, 1);
+    return out;
+  }
+  Matrix tall = Matrix::Zero(std::max(a.rows(), q), q), right = Matrix::Zero(tall.rows(), b.cols());
+  tall.topRows(a.rows()) = a;
+  right.topRows(a.rows()) = b;
+  const Eigen::JacobiSVD<Matrix, Eigen::HouseholderQRPreconditioner> svd(tall, Eigen::ComputeThinU | Eigen::ComputeThinV);
+  const Vector& values = svd.singularValues();
+  for (Eigen::Index s = 0; s < q; ++s) {
+    const Vector v = svd.matrixV().col(s);
+    if (!(values(s) > tolerance * values(0))) {
+      for (Eigen::Index k = 0; k < q; ++k) if (std::fabs(v(k)) > kTakesPart) out.lost[k] = 1;
+      continue;
+    }
+    const Vector u = svd.matrixU().col(s);
+    const Vector share = right.transpose() * u;
+    out.inverse.noalias() += v * v.transpose() / (values(s) * values(s));
+    out.solution.noalias() += v * share.transpose() / values(s);
+    right.noalias() -= u * share.transpose();
+    ++out.rank;
+  }
+  out.remainder = right.topRows(a.rows());
+  return out;
+}
+
 Eigenvalues eigenvalues(const Matrix& symmetric) {
   const Eigen::SelfAdjointEigenSolver<Matrix> solver(symmetric);
   return {solver.info() == Eigen::Success, solver.eigenvalues(), solver.eigenvectors()};

@@ -1,6 +1,7 @@
 // Factorisations of single dense matrices, in one place: they are what takes long to compile.
 #pragma once
 #include <Eigen/Core>
+#include <vector>
 
 namespace lawfit {
 
@@ -15,6 +16,17 @@ struct SingularValues {
 SingularValues singular_values(const Matrix& a);
 // Columns: left singular vectors of `a` whose value is more than `tolerance` of the largest.
 Matrix column_space(const Matrix& a, double tolerance);
+
+// What the columns of `a` (of unit length) explain of those of b. Directions of `a` below `tolerance`
+// of the largest count as absent.
+struct Projection {
+  Matrix inverse;             // (a'a)^+
+  Matrix solution;            // a^+ b
+  Matrix remainder;           // b - a a^+ b
+  std::vector<char> lost;     // columns of `a` that take part in a direction that is absent
+  int rank;
+};
+Projection project(const Matrix& a, const Matrix& b, double tolerance);
 
 struct Eigenvalues {
   bool found;

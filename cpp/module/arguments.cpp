@@ -76,4 +76,10 @@ FitOptions fit_options(const py::dict& options) {
   return result;
 }
 
+CovarianceKind covariance_kind(const std::string& name) {
+  static const char* kinds[] = {"jacobian", "hessian", "sandwich", "cluster"};
+  for (int i = 0; i < 4; ++i) if (name == kinds[i]) return static_cast<CovarianceKind>(i);
+  throw py::value_error("kind: unknown " + name);
+}
+
 }  // namespace lawfit_module

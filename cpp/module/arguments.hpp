@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "../engine/covariance.hpp"
 #include "../engine/fit.hpp"
 #include "numpy.hpp"
 
@@ -36,5 +37,6 @@ struct Poll {
 
 ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, double parameter);
 FitOptions fit_options(const py::dict& options);
+CovarianceKind covariance_kind(const std::string& name);
 
 }  // namespace lawfit_module

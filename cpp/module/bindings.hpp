@@ -8,6 +8,7 @@ void bind_fit(py::module_& m);
 void bind_group(py::module_& m);
 void bind_profile(py::module_& m);
 void bind_row_jobs(py::module_& m);
+void bind_shared(py::module_& m);
 void bind_uncertainty(py::module_& m);
 
 }  // namespace lawfit_module

@@ -131,6 +131,7 @@ PYBIND11_MODULE(LAWFIT_MODULE, m, py::mod_gil_not_used()) {
   bind_group(m);
   bind_profile(m);
   bind_row_jobs(m);
+  bind_shared(m);
   bind_uncertainty(m);
 }
 

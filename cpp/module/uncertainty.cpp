@@ -19,9 +19,6 @@ template <class Enum> Enum choose(const std::string& argument, const std::string
   }
   throw py::value_error(argument + ": unknown " + name);
 }
-CovarianceKind covariance_kind(const std::string& name) {
-  return choose<CovarianceKind>("kind", name, {"jacobian", "hessian", "sandwich", "cluster"});
-}
 
 // Scheme arrays and everything else a batch of replicates needs, kept alive.
 struct ReplicateArguments {

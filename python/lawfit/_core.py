@@ -60,3 +60,6 @@ dense_objects = _module.dense_objects
 group_rows = _module.group_rows
 objectives = _module.objectives
 standard_errors = _module.standard_errors
+fit_shared = _module.fit_shared
+shared_covariances = _module.shared_covariances
+resample_shared = _module.resample_shared

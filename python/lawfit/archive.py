@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from .data import Rows
 from .law import Law
 from .losses import as_loss
 from .result import Fit, Starts
+from .shared import JointPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +110,10 @@ def _document(fit: Fit) -> dict[str, Any]:
         "absolute_sigma": fit.absolute_sigma,
         "settings": plain(fit.settings),
         "known_covariance": plain(fit.known_covariance),
+        "joint": None if fit.joint is None else {
+            f.name: plain(getattr(fit.joint, f.name)) for f in fields(fit.joint)
+            if f.name not in ("source", "group")
+        },
         "starts": None if fit.starts is None else {
             "params": plain(fit.starts.params),
             "objective": plain(fit.starts.objective),
@@ -188,7 +194,18 @@ def _fit(document: Mapping[str, Any]) -> Fit:
         settings={name: _setting(value) for name, value in document["settings"].items()},
         known_covariance=None if document.get("known_covariance") is None
         else np.stack([_array(row) for row in document["known_covariance"]]),
+        joint=_joint(document.get("joint")),
     )
+
+
+def _joint(kept: Mapping[str, Any] | None) -> JointPart | None:
+    if kept is None:
+        return None
+    return JointPart(**{
+        **kept, "shared": tuple(kept["shared"]), "objective": float(kept["objective"]),
+        "variance": float(kept["variance"]),
+        "matrix": np.stack([_array(row) for row in kept["matrix"]]),
+    })
 
 
 def _setting(value: Any) -> Any:

@@ -83,6 +83,7 @@ def _document(fits: Fits) -> dict[str, Any]:
         "start_kinds": batch.start_kinds,
         "settings": plain(dict(batch.settings)),
         "absolute_sigma": batch.absolute_sigma,
+        "shares": batch.shares,
         "level": batch.level,
     }
 
@@ -103,6 +104,8 @@ def _arrays(fits: Fits) -> dict[str, np.ndarray]:
         found |= {f"part {at} rows": rows, f"part {at} offsets": offsets}
     for at, raw in enumerate(batch.raw):
         found |= {f"law {at} {name}": values for name, values in raw.items()}
+    for at, joint in enumerate(batch.joints):
+        found |= {f"joint {at} {name}": values for name, values in joint.items()}
     return {name: array for name, array in found.items() if array is not None}
 
 
@@ -149,6 +152,8 @@ def _fits(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fits
                   for name, value in document["settings"].items()},
         absolute_sigma=document["absolute_sigma"],
         level=document["level"],
+        shares=tuple(map(tuple, document["shares"])),
+        joints=tuple(_raw(arrays, f"joint {at} ") for at in range(len(document["shares"]))),
     )
     return Fits(batch, arrays.get("selection"))
 

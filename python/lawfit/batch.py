@@ -17,6 +17,7 @@ from .keys import Groups, Key
 from .law import Law
 from .losses import Loss
 from .result import Fit
+from .shared import Shared
 
 __all__ = ["INDEX", "Batch", "good_codes", "native_fits", "spread"]
 
@@ -53,6 +54,10 @@ class Batch:
     settings: Mapping[str, Any]
     absolute_sigma: bool
     level: str
+    shares: tuple[tuple[str, ...], ...] = ()
+    """For each law the free parameters that its groups share; empty: groups were fitted alone."""
+    joints: tuple[Mapping[str, np.ndarray], ...] = ()
+    """For each law the arrays of its joint fits, whose leading axes are objectives and subsets."""
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
@@ -154,8 +159,19 @@ class Batch:
                for name, values in self.raw[law].items()}  # fmt: skip
         rows = self.sheet.rows(self.job_rows(subset, group), self.laws[law].variables)
         settings = {**self.settings, "starts": self.start_kinds[law]}
+        joint = self.joint((law, on, loss, subset)).part(group) if self.shares else None
         return as_fit(self.laws[law], rows, self.ons[on], self.losses[loss], raw,
-                      self.absolute_sigma, settings, self.level)
+                      self.absolute_sigma, settings, self.level, joint)
+
+    @cached_property
+    def _joint(self) -> dict[tuple[int, ...], Shared]:
+        return {}
+
+    def joint(self, place: tuple[int, int, int, int]) -> Shared:
+        """The joint fit of a law, space, loss and subset, given by their places."""
+        if place not in self._joint:
+            self._joint[place] = Shared(self, place)
+        return self._joint[place]
 
 
 def native_fits(

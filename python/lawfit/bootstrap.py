@@ -18,6 +18,7 @@ from .engine import free_values, options, progress_callback
 from .errors import FitWarning
 from .independent import few
 from .resampling import Plan, plan
+from .shared import refuse_joint
 
 if TYPE_CHECKING:
     from .allocate import Allocation
@@ -225,6 +226,7 @@ def bootstrap(
     progress: Any,
 ) -> Bootstrap:
     """See ``Fit.bootstrap``."""
+    refuse_joint(fit, "bootstrap", "fits.bootstrap() refits all of them together")
     if not np.isfinite(fit.values).all():
         raise ValueError(f"bootstrap: the fit has no finite parameters ({fit.status})")
     if lost := fit.diagnostics["not_identified"]:

@@ -186,6 +186,9 @@ class DerivedMany:
 
     def _extra(self, method: str) -> dict[str, Any]:
         boots = self.boots
+        if boots.fits.batch.shares and method == "studentized":
+            raise ValueError("method: 'studentized' is not there for fits that share parameters; "
+                             "use 'adjusted', 'percentile', 'basic', 'expanded' or 'bca'")
         if method in ("adjusted", "expanded"):
             return {"freedom": _freedom(boots)}
         if method == "bca":
@@ -219,6 +222,9 @@ def _columns(array: Any, rows: Any) -> Any:
 
 def _freedom(boots: Bootstraps) -> tuple[np.ndarray, np.ndarray]:
     """Independent units and degrees of freedom of each fit."""
+    if "freedom" in boots.settings:  # of joint fits
+        count, left = boots.settings["freedom"]
+        return count, left
     count, left = np.zeros(len(boots.fits), int), np.zeros(len(boots.fits), int)
     for block in _blocks(boots.fits, boots.settings["by"]):
         rows = np.diff(block.offsets)
@@ -247,24 +253,26 @@ def bootstrap_many(
                          "together")
     if by is not None and method in ("pairs", "residual", "parametric"):
         raise ValueError(f"by: method={method!r} draws single rows")
+    if method == "jackknife" and n is not None:
+        raise ValueError("n: not given with method='jackknife'")
+    if fits.batch.shares:
+        return _joint(fits, n, method, by, seed, check, threads, progress, quiet)
     if multiplier is not None and method != "wild":
         raise ValueError(f"multiplier: goes with method='wild', not {method!r}")
     blocks = _blocks(fits, by)
     if method == "jackknife":
-        if n is not None:
-            raise ValueError("n: not given with method='jackknife'")
         replicates = max((_most_units(block) for block in blocks), default=0)
     else:
         replicates = 1000 if n is None else whole("n", n, 1)
     names = dict.fromkeys(name for block in blocks for name in block.law.parameters)
     params = {name: np.full((len(fits), replicates), np.nan) for name in names}
     objective = np.full((len(fits), replicates), np.nan)
-    status = np.full((len(fits), replicates), _cancelled(), dtype=np.int8)
+    status = np.full((len(fits), replicates), cancelled(), dtype=np.int8)
     other = 0
     for block in blocks:
         raw = _core.resample(
             *_arguments(block, method, multiplier, replicates),
-            math.ceil(check * replicates), _options(fits, seed, threads),
+            math.ceil(check * replicates), native_options(fits, seed, threads),
             progress_callback(progress),
         )
         full = np.array(block.law.expand(raw["params"]))
@@ -277,11 +285,22 @@ def bootstrap_many(
                 and method != "stratified"}
     result = Bootstraps(fits, method, params, objective, status, int(seed), settings)
     if not quiet:
-        _tell(result, other)
+        tell(result, other)
     return result
 
 
-def _cancelled() -> int:
+def _joint(
+    fits: Fits, n: int | None, method: str, by: Any, seed: int, check: float,
+    threads: int | None, progress: Any, quiet: bool,
+) -> Bootstraps:
+    """Replicates of fits that share parameters."""
+    from .shared_bootstrap import bootstrap_shared
+
+    return bootstrap_shared(fits, n, method, by=by, seed=seed, check=check, threads=threads,
+                            progress=progress, quiet=quiet)
+
+
+def cancelled() -> int:
     return [name for name, _ in _status.statuses()].index("cancelled")
 
 
@@ -297,7 +316,7 @@ def _fewest_units(block: _Block) -> int:
     return int(np.maximum.reduceat(block.units, starts).min()) + 1
 
 
-def _options(fits: Fits, seed: int, threads: int | None) -> dict[str, Any]:
+def native_options(fits: Fits, seed: int, threads: int | None) -> dict[str, Any]:
     limits = {name: value for name, value in fits.batch.settings.items() if name != "starts"}
     return options(**{**limits, "seed": seed}, keep_starts=False, threads=threads)
 
@@ -336,13 +355,13 @@ def _block(fits: Fits, these: np.ndarray, by: Any) -> _Block:
     units = None
     if by is not None:
         whole_table = sheet.rows(slice(None), ())
-        units = _within(units_of(whole_table, by)[rows], offsets)
+        units = within(units_of(whole_table, by)[rows], offsets)
     return _Block(law, batch.losses[loss], batch.ons[on], these, data, offsets,
                   positions[rows], np.ascontiguousarray(raw["params"][at]),
                   np.ascontiguousarray(raw["active"][at]), units)
 
 
-def _within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Unit numbers of the table -> numbers from 0 in each group, by first appearance."""
     group = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     pair = group * (units.max(initial=0) + 1) + units
@@ -398,7 +417,7 @@ def _covariances(boots: Bootstraps) -> list[tuple[_Block, np.ndarray, np.ndarray
     from .covariance import padded
 
     settings, out = boots.settings, []
-    chosen = _options(boots.fits, boots.seed, None)
+    chosen = native_options(boots.fits, boots.seed, None)
     absolute = boots.fits.batch.absolute_sigma
     for block in _blocks(boots.fits, settings["by"]):
         arguments = _arguments(block, boots.method, settings["multiplier"], boots.replicates)
@@ -421,7 +440,7 @@ def _covariances(boots: Bootstraps) -> list[tuple[_Block, np.ndarray, np.ndarray
     return out
 
 
-def _tell(result: Bootstraps, other: int) -> None:
+def tell(result: Bootstraps, other: int) -> None:
     """At most one warning: failed replicates of fits that converged, and missed optima."""
     alive = result.fits.converged
     failed = int(result.failed[alive].sum())

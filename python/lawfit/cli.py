@@ -136,6 +136,9 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--by", type=_listed, default=[], metavar="KEY",
                      help="fit every group of rows with equal keys, several keys with commas; "
                      "with --bootstrap one fit of all rows, and its clusters or strata")
+    fit.add_argument("--share", type=_listed, default=[], metavar="NAME",
+                     help="with --by: parameters that all groups have in common, fitted jointly; "
+                     "several with commas")
     rows = fit.add_argument_group("rows")
     rows.add_argument("--where", metavar="FILTER", help="such as 'flops < 1e21 and not diverged'")
     rows.add_argument("--nan", choices=("raise", "drop"), default="raise",

@@ -18,6 +18,7 @@ from .intervals import chi2_sf
 from .law import Law, as_law
 from .losses import Squared
 from .result import Fit, default_kind
+from .shared import refuse_joint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -129,6 +130,7 @@ def test_against(
     by: Any,
 ) -> Comparison:
     """See ``Fit.test_against``."""
+    refuse_joint(fit, "test_against", "fits.shared.covariance() has what a Wald test needs")
     other = constants if isinstance(constants, Fit) else published(fit.law, constants)
     if set(other.params) != set(fit.params):
         raise ValueError("published: its law has other parameters than this fit's")

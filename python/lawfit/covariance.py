@@ -44,6 +44,10 @@ def full_covariance(
         return fit.known_covariance.copy(), fit.stderr_note
     if kind not in KINDS:
         raise ValueError(f"kind: unknown covariance {kind!r}; choose from {', '.join(KINDS)}")
+    if fit.joint is not None:
+        if units is not None:
+            raise ValueError("by: use fits.shared.covariance(by=...) for fits that share parameters")
+        return fit.joint.covariance(kind, absolute)
     if (kind == "cluster") != (units is not None):
         raise ValueError("by: goes with kind='cluster', and kind='cluster' needs it")
     law = fit.law

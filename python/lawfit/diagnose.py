@@ -17,6 +17,7 @@ from .identify import Identifiability, from_model
 from .local_model import LocalModel, local_model
 from .outliers import robust_distance
 from .report import number, table
+from .shared import refuse_joint
 
 if TYPE_CHECKING:
     from .profile import Profile
@@ -106,6 +107,7 @@ class Diagnosis:
 
 def diagnose(fit: Fit, profiles: bool = False) -> Diagnosis:
     """See ``Fit.diagnose``."""
+    refuse_joint(fit, "diagnose", "look at the groups fitted alone, without share=")
     if not len(fit.rows):
         raise ValueError("diagnose: this fit has no rows to look at")
     if not np.isfinite(fit.values).all():

@@ -22,6 +22,7 @@ from .errors import FitError, FitWarning
 from .law import Law, as_law
 from .losses import Loss, as_loss
 from .result import Fit, Starts, default_kind
+from .shared import JointPart
 from .starts import read_starts
 from .table import Table
 
@@ -139,9 +140,12 @@ def measured(law: Law, y: Any, table: Table) -> Any:
 
 def as_fit(
     law: Law, rows: Rows, on: str, loss: Loss, raw: Mapping[str, Any], absolute_sigma: bool,
-    settings: dict[str, Any], level: str,
+    settings: dict[str, Any], level: str, joint: JointPart | None = None,
 ) -> Fit:
-    """The engine's arrays (leading axis of one group) by name, made on a CPU level."""
+    """The engine's arrays (leading axis of one group) by name, made on a CPU level.
+
+    ``joint``: of the joint fit that the group is part of.
+    """
     from . import _core
 
     free = np.ascontiguousarray(raw["params"][0])
@@ -163,6 +167,7 @@ def as_fit(
         absolute_sigma=bool(absolute_sigma),
         starts=_starts(law, raw),
         settings=settings,
+        joint=joint,
     )
     return _with_errors(result)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .bootstrap_many import Bootstraps
     from .rank import Ranking
     from .result import Fit
+    from .shared import Shared
 
 __all__ = ["Fits"]
 
@@ -121,6 +122,26 @@ class Fits:
         counts = np.bincount(self.codes, minlength=len(names))
         order = np.argsort(-counts, kind="stable")
         return {names[code]: int(counts[code]) for code in order if counts[code]}
+
+    @property
+    def shared(self) -> Shared:
+        """What the groups share, where ``share=`` made one joint fit of them: a ``Shared``.
+
+        ValueError when nothing is shared, and when the fits belong to several joint fits.
+
+        >>> import lawfit as lf
+        >>> table = {"x": [1, 2, 3, 1, 2], "y": [2.0, 3.0, 4.0, 5.0, 6.0], "run": list("pppqq")}
+        >>> lf.fit_many("y = a + b*x", table, by="run", share="b").shared.params
+        {'b': 1.0}
+        """
+        if not self.batch.shares:
+            raise ValueError("shared: these groups were fitted alone; fit_many(..., share=[...]) "
+                             "fits them together")
+        places = np.unique(np.stack(self.places[:4]), axis=1)
+        if places.shape[1] != 1:
+            raise ValueError(f"shared: there are {places.shape[1]} joint fits here; choose one "
+                             "with fits.where(law=..., on=..., loss=..., subset=...)")
+        return self.batch.joint(tuple(int(at) for at in places[:, 0]))  # type: ignore[arg-type]
 
     # ---- rows ----
 
@@ -224,6 +245,12 @@ class Fits:
         Arguments as for ``Fit.bootstrap``, whose replicates these are, except that nothing is
         checked from automatic starts unless ``check`` says so, and that noise is constant with
         ``method="parametric"``. Gives a ``Bootstraps``.
+
+        Fits that share parameters are refitted together: ``"pairs"`` draws rows within every
+        group and ``"bayesian"`` weights them, ``"cluster"`` draws clusters within every group (of
+        the whole table, where one has rows of several groups or a group has only one), ``"jackknife"`` leaves out each
+        row or cluster of the table; other methods raise ValueError. A group that a replicate has
+        too few rows of for its own parameters has NaN there.
         """
         from .bootstrap_many import bootstrap_many
 

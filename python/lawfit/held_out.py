@@ -9,6 +9,7 @@ import numpy as np
 from .batch import good_codes, native_fits
 from .engine import options, thread_count, whole
 from .keys import masked
+from .shared import native_shared
 
 if TYPE_CHECKING:
     from .batch import Batch, Part
@@ -59,11 +60,15 @@ def held_out_errors(fits: Fits, masks: list[np.ndarray], on: str) -> np.ndarray:
     parts = [(part, mask) for part in batch.parts for mask in masks]
     learn = [masked(*part, ~mask) for part, mask in parts]
     test = [masked(*part, mask) for part, mask in parts]
-    raw = native_fits(
+    asked = (
         [batch.laws[law] for law in laws], [(None, 0)] * len(laws), batch.sheet,
         [(on, loss) for on in batch.ons for loss in batch.losses], learn,
         options(**batch.settings, keep_starts=False, threads=None), None,
     )
+    if batch.shares:
+        raw, _ = native_shared(*asked, [batch.shares[law] for law in laws])
+    else:
+        raw = native_fits(*asked)
     shape = (len(batch.parts), len(masks), len(batch.groups))
     weight = _weights(batch, test).reshape(shape).sum(axis=1)
     errors = np.full(batch.shape, np.nan)

@@ -12,6 +12,7 @@ from .engine import free_positions
 from .independent import few
 from .intervals import check_level, cluster_reach
 from .predict import interval_factor, moving
+from .shared import refuse_joint
 from .units import units_of
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ def intervals(
     """See ``Fit.interval``."""
     from .profile import profiles
 
-    level, method = check_level(level), DEFAULT if method is None else method
+    level = check_level(level)
+    method = method or (DEFAULT if fit.joint is None else "wald")
     if method not in ("profile", "wald"):
         raise ValueError(
             f"method: must be 'profile' or 'wald', not {method!r}; for the bootstrap's see "
             "fit.bootstrap().interval()"
         )
+    if method == "profile":
+        refuse_joint(fit, "interval", "method='wald' uses the joint covariance")
     units = None if by is None else units_of(fit.rows, by)
     few(len(fit.rows) if units is None else int(units.max()) + 1, units is not None, 4)
     if method == "profile":

@@ -17,6 +17,7 @@ from .fits import Fits
 from .keys import Groups, group, read_keys
 from .law import Law, as_law
 from .losses import Loss, as_loss
+from .shared import native_shared, shared_names
 from .starts import read_starts
 from .status import GOOD
 from .table import Table
@@ -30,6 +31,7 @@ def fit_many(
     y: str | Any = None,
     *,
     by: str | Iterable[str] | None = None,
+    share: str | Iterable[str] | None = None,
     columns: Mapping[str, str] | None = None,
     weights: Any = None,
     sigma: Any = None,
@@ -59,6 +61,12 @@ def fit_many(
     boolean masks or filter texts (None: all rows). All other arguments are those of ``lf.fit``
     and hold for every fit; ``columns`` and ``parameters`` may name what only some laws have.
 
+    ``share`` names parameters that all groups have in common: the groups of a law, space, loss
+    and subset are then one joint fit, with these parameters once and all others for every group
+    (also for groups with fewer rows than parameters). ``fits.shared`` has the joint objective,
+    status and shared parameters; standard errors are those of the joint fit. Losses with a kink
+    (absolute, quantile) cannot share.
+
     ``starts`` given by hand are an array or a dict name -> array as for ``lf.fit``, for one law;
     with ``by`` a leading axis of length groups, in the order of the result, gives each group its
     own. For several laws they are a dict law name -> starts, other laws keeping ``"auto"``.
@@ -86,6 +94,11 @@ def fit_many(
     named = _named_laws(laws, parameters)
     spaces, kinds = _spaces(on), _losses(losses)
     resolved = _resolve(named, table, columns, starts)
+    shares: tuple[tuple[str, ...], ...] = ()
+    if share is not None:
+        shares = shared_names(dict(zip(named, resolved, strict=True)), share, by, kinds)
+        if keep_starts:
+            raise ValueError("keep_starts: joint fits (share=) do not keep their starts")
     settings: dict[str, Any] = {
         "tolerance": tolerance, "max_iterations": max_iterations, "max_seconds": max_seconds,
         "precise": precise, "seed": seed,
@@ -109,10 +122,13 @@ def fit_many(
     groups = group(keys, sheet.positions, len(sheet))
     parts = _parts(groups, masks, sheet.positions)
     given = _starts(named, resolved, starts, len(groups))
-    raw = native_fits(
-        resolved, given, sheet, [(space, kind) for space in spaces for kind in kinds], parts,
-        chosen, report,
-    )
+    objectives = [(space, kind) for space in spaces for kind in kinds]
+    asked = (resolved, given, sheet, objectives, parts, chosen, report)
+    joints: tuple[Mapping[str, np.ndarray], ...] = ()
+    if shares:
+        raw, joints = native_shared(*asked, shares)
+    else:
+        raw = native_fits(*asked)
     fits = Fits(Batch(
         laws=resolved, labels=tuple(named), ons=spaces, losses=kinds, subsets=tuple(masks),
         keys=tuple(key.without_cells() for key in keys),
@@ -123,6 +139,7 @@ def fit_many(
             for array, count in given
         ),
         settings=settings, absolute_sigma=bool(absolute_sigma), level=_core.level(),
+        shares=shares, joints=joints,
     ))
     if report is not None:
         report(len(fits), len(fits))

@@ -90,8 +90,12 @@ def noise_model(fit: Fit, noise: Any) -> Noise:
             f"noise: {noise!r} is not 'constant', 'proportional' or a variable of the law "
             f"({', '.join(fit.law.variables)})"
         )
-    left = degrees_of_freedom(fit)
+    left: float = degrees_of_freedom(fit)
     weight = row_weight(fit)
+    if fit.joint is not None:  # the rows' share in the freedom of all groups together
+        if noise == "constant":
+            return Noise(noise, fit.on, math.sqrt(fit.joint.variance))
+        left *= len(fit.rows) / fit.joint.rows
     with np.errstate(all="ignore"):
         squares = weight @ (fit.residuals / shape(fit.fitted, fit.rows.columns)) ** 2
     scale = math.sqrt(squares / left) if left > 0 else math.nan

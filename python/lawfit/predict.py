@@ -187,7 +187,9 @@ def space_slope(value: np.ndarray, on: str) -> np.ndarray:
 
 
 def degrees_of_freedom(fit: Fit) -> int:
-    """Rows less free parameters that are not on a bound."""
+    """Rows less free parameters that are not on a bound; of all groups that share parameters."""
+    if fit.joint is not None:
+        return fit.joint.freedom
     return len(fit.rows) - moving(fit)
 
 

@@ -17,6 +17,7 @@ from .errors import FitWarning
 from .independent import few
 from .intervals import check_level, cluster_reach, normal_quantile, t_quantile
 from .predict import degrees_of_freedom, moving
+from .shared import refuse_joint
 from .units import units_of
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def profile(
     from .profile_solution import profile_solution
     from .solution import read
 
+    refuse_joint(fit, "profile", "fits.bootstrap() and fit.interval(method='wald') know all of them")
     if (parameter is None) == (derived is None):
         if parameter is not None:
             raise ValueError("derived: give a parameter or derived=, not both")

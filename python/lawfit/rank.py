@@ -13,6 +13,7 @@ from .held_out import fold_masks, held_out_errors, holdout_mask, measuring_space
 if TYPE_CHECKING:
     from .batch import Batch
     from .fits import Fits
+    from .shared import Shared
 
 __all__ = ["Ranking", "rank"]
 
@@ -63,7 +64,8 @@ def rank(
     they are for squared loss. To compare residual spaces the density is taken of y itself: on
     ``"log"``, for example, the sum of log(y) enters. The scale counts as a parameter. AICc =
     -2 log L + 2k n/(n - k - 1), BIC = -2 log L + k log n, with k free parameters and the scale on
-    n rows. Sources: N. Sugiura, Communications in Statistics A7 (1978); G. Schwarz, Annals of
+    n rows. Where groups share parameters the likelihood is that of all groups together, n counts
+    all their rows and k shared parameters once. Sources: N. Sugiura, Communications in Statistics A7 (1978); G. Schwarz, Annals of
     Statistics 6 (1978).
 
     ``"cv"`` is for any loss: the root mean squared error on rows left out, ``folds`` times
@@ -115,31 +117,49 @@ def _refuse_other_losses(fits: Fits, by: str) -> None:
 
 @np.errstate(all="ignore")  # too few rows: NaN or infinite, which comes last
 def _aicc(fits: Fits) -> np.ndarray:
-    n, k = fits.rows, _parameters(fits)
+    n, k = _rows(fits), _parameters(fits)
     score = -2 * log_likelihood(fits) + 2 * k * n / (n - k - 1)
     return np.where(n - k - 1 > 0, score, np.nan)
 
 
 @np.errstate(all="ignore")
 def _bic(fits: Fits) -> np.ndarray:
-    n, k = fits.rows, _parameters(fits)
+    n, k = _rows(fits), _parameters(fits)
     return np.where(n > k, -2 * log_likelihood(fits) + k * np.log(n), np.nan)
 
 
 _CRITERIA: dict[str, Callable[[Fits], np.ndarray]] = {"aicc": _aicc, "bic": _bic}
 
 
+def _joints(fits: Fits) -> list[Shared]:
+    """The joint fit that each fit is part of."""
+    return [fits.batch.joint(place) for place in zip(*(p.tolist() for p in fits.places[:4]),
+                                                     strict=True)]
+
+
+def _rows(fits: Fits) -> np.ndarray:
+    """Rows each likelihood is of: those of the fit, or of all groups that share parameters."""
+    if not fits.batch.shares:
+        return fits.rows
+    return np.array([joint.rows for joint in _joints(fits)])
+
+
 def _parameters(fits: Fits) -> np.ndarray:
-    """Free parameters and the scale of the errors."""
+    """Free parameters and the scale of the errors; of all groups that share some."""
+    if fits.batch.shares:
+        return np.array([joint.parameters + 1 for joint in _joints(fits)])
     return np.array([len(law.free) + 1 for law in fits.batch.laws])[fits.places[0]]
 
 
 @np.errstate(all="ignore")  # a perfect fit has an infinite one
 def log_likelihood(fits: Fits) -> np.ndarray:
     """Of y under normal errors in each fit's residual space, the scale at its maximum."""
-    n = fits.rows
-    variance = 2 * fits.objective / n
-    constants = _density_terms(fits.batch)[fits.places[1], fits.places[3], fits.places[4]]
+    n, objective, terms = _rows(fits), fits.objective, _density_terms(fits.batch)
+    constants = terms[fits.places[1], fits.places[3], fits.places[4]]
+    if fits.batch.shares:
+        objective = np.array([joint.objective for joint in _joints(fits)])
+        constants = terms.sum(axis=2)[fits.places[1], fits.places[3]]
+    variance = 2 * objective / n
     return -0.5 * n * (np.log(2 * np.pi * variance) + 1) + constants
 
 

@@ -76,10 +76,16 @@ def text(fit: Fit) -> str:
         quality += f", RMSE {number(raw, 3)} in {unit}"
     found = fit.diagnostics
     starts = f"{found['n_starts']:,} start" + ("" if found["n_starts"] == 1 else "s")
+    together = []
+    if fit.joint is not None:
+        joint = fit.joint
+        together = [f"joint fit of {joint.groups:,} groups, {joint.rows:,} rows, "
+                    f"{joint.parameters:,} parameters, objective {number(joint.objective)}"]
     lines = [
         fit.law.formula if fit.law.target in (None, "") or "=" in fit.law.formula
         else f"{fit.law.target} = {fit.law.formula}",
         f"{len(fit.rows):,} row{plural}{weighting}, residuals on {fit.on}, loss {loss}",
+        *together,
         "",
         parameter_table(fit),
         "",
@@ -115,7 +121,7 @@ def _note(fit: Fit, name: str, place: int) -> str:
     others = fit.diagnostics["not_identified"].get(name)
     if others is not None:
         return "trades off with " + ", ".join(others) if others else "not identified"
-    return ""
+    return "shared" if fit.joint is not None and name in fit.joint.shared else ""
 
 
 def verdict(fit: Fit) -> str:
@@ -129,6 +135,8 @@ def verdict(fit: Fit) -> str:
         return f"NOT RELIABLE, {fit.status}{blame}: {fit.message}"
     bounds = ", ".join(f"{n} on its {side} bound" for n, side in found["active_bounds"].items())
     head = f"Converged with {bounds} (widen it if it is not meant)" if bounds else "Converged"
+    if fit.joint is not None:
+        return f"{head}: together with {fit.joint.groups - 1:,} other groups."
     return f"{head}: {_reached(found['n_starts'], found['best_basin_share'], fit.settings)}."
 
 
@@ -147,6 +155,10 @@ def _reached(count: int, share: float, settings: dict[str, Any]) -> str:
 def summary(fit: Fit) -> dict[str, Any]:
     """See ``Fit.to_dict``."""
     r2, rmse, raw = goodness(fit)
+    joint = {} if fit.joint is None else {"joint": {
+        "shared": list(fit.joint.shared), "groups": fit.joint.groups, "rows": fit.joint.rows,
+        "parameters": fit.joint.parameters, "objective": fit.joint.objective,
+    }}
     return {
         "law": fit.law.formula,
         "id": fit.law.id,
@@ -165,6 +177,7 @@ def summary(fit: Fit) -> dict[str, Any]:
         "r2": r2,
         "rmse": rmse,
         "rmse_raw": raw,
+        **joint,
         "diagnostics": {
             **fit.diagnostics,
             "not_identified": {

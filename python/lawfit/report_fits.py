@@ -21,7 +21,7 @@ SHOWN = 12
 
 def text(fits: Fits, most: int = SHOWN) -> str:
     """What ``print(fits)`` shows: counts, then one line a fit, the first of them only."""
-    lines = [_headline(fits), _verdict(fits)]
+    lines = [_headline(fits), *_together(fits), _verdict(fits)]
     if len(fits):
         lines += ["", rows_text(fits, most)]
     if len(fits) > most:
@@ -77,6 +77,19 @@ def _headline(fits: Fits) -> str:
     total = len(fits.batch)
     return (f"{crossed} = {total:,} fit{'' if total == 1 else 's'}{chosen}; "
             f"{fits.batch.sheet.y_name} in {len(fits.batch.sheet):,} rows")  # fmt: skip
+
+
+def _together(fits: Fits) -> list[str]:
+    """One line a joint fit: the shared parameters and how it ended."""
+    lines = []
+    if fits.batch.shares:
+        for place in np.unique(np.stack(fits.places[:4]), axis=1).T.tolist():
+            joint = fits.batch.joint(tuple(place))
+            shown = ", ".join(f"{name} {number(value)} +- {number(joint.stderr[name], 3)}"
+                              for name, value in joint.params.items())
+            lines.append(f"shared by {joint.groups:,} groups: {shown}; objective "
+                         f"{number(joint.objective)}, {joint.status}")
+    return lines
 
 
 def _plural(name: str, count: int) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .derive import Derived
     from .diagnose import Diagnosis
     from .law import Law
+    from .shared import JointPart
 
 __all__ = ["Fit", "Prediction", "Starts"]
 
@@ -128,6 +129,8 @@ class Fit:
     settings: dict[str, Any] = field(default_factory=dict)
     known_covariance: np.ndarray | None = None
     """A covariance that a procedure of several stages made; None: computed when asked for."""
+    joint: JointPart | None = None
+    """The joint fit this one is part of, where groups share parameters (``share=``)."""
 
     @property
     def values(self) -> np.ndarray:
@@ -180,8 +183,11 @@ class Fit:
 
         absolute = self.absolute_sigma if absolute_sigma is None else bool(absolute_sigma)
         kind = kind or ("cluster" if by is not None else default_kind(self.loss))
-        units = None if by is None else units_of(self.rows, by)
-        matrix, note = full_covariance(self, kind, absolute, units)
+        if self.joint is not None:  # clusters may span groups
+            matrix, note = self.joint.covariance(kind, absolute, by)
+        else:
+            units = None if by is None else units_of(self.rows, by)
+            matrix, note = full_covariance(self, kind, absolute, units)
         if note:
             warnings.warn(note, FitWarning, stacklevel=2)
         return matrix

@@ -6,6 +6,8 @@ import argparse
 import warnings
 from typing import Any
 
+import numpy as np
+
 from .cli import FAILED, OK
 from .errors import FitWarning
 from .fits import Fits
@@ -26,7 +28,7 @@ def is_many(arguments: argparse.Namespace) -> bool:
     With --bootstrap the keys of --by are its clusters or strata.
     """
     groups = bool(arguments.by) and not arguments.bootstrap
-    return groups or len(arguments.on) > 1 or len(arguments.loss) > 1
+    return groups or bool(arguments.share) or len(arguments.on) > 1 or len(arguments.loss) > 1
 
 
 def fit_table(arguments: argparse.Namespace, laws: list[Any], data: Any, columns: Any) -> int:
@@ -39,7 +41,7 @@ def fit_table(arguments: argparse.Namespace, laws: list[Any], data: Any, columns
         warnings.simplefilter("ignore", FitWarning)  # the counts say it
         fits = fit_many(
             laws if len(laws) > 1 else laws[0], data, arguments.y, by=arguments.by or None,
-            columns=columns or None, weights=arguments.weights, sigma=arguments.sigma,
+            share=arguments.share or None, columns=columns or None, weights=arguments.weights, sigma=arguments.sigma,
             on=arguments.on, losses=[as_loss(loss) for loss in arguments.loss],
             starts="auto" if arguments.starts is None else arguments.starts,
             where=arguments.where, threads=arguments.threads, seed=arguments.seed,
@@ -49,10 +51,25 @@ def fit_table(arguments: argparse.Namespace, laws: list[Any], data: Any, columns
     if arguments.save:
         fits.save(arguments.save)
     if wants_json(arguments):
-        print_json({"fits": as_rows(fits)})
+        print_json({"fits": as_rows(fits), **_joint(fits)})
     else:
         print(text(fits, most=len(fits)))
     return OK if fits.converged.all() else FAILED
+
+
+def _joint(fits: Fits) -> dict[str, Any]:
+    """What groups share, one plain dict a joint fit; nothing where they do not."""
+    if not fits.batch.shares:
+        return {}
+    places = np.unique(np.stack(fits.places[:4]), axis=1).T.tolist()
+    joints = [fits.batch.joint(tuple(place)) for place in places]
+    return {"shared": [
+        {"law": fits.batch.labels[joint.place[0]], "on": joint.on, "loss": str(joint.loss),
+         "subset": fits.batch.subsets[joint.place[3]], "groups": joint.groups, "rows": joint.rows,
+         "parameters": joint.parameters, "params": joint.params, "stderr": joint.stderr,
+         "objective": joint.objective, "status": joint.status}
+        for joint in joints
+    ]}
 
 
 def as_rows(fits: Fits) -> list[dict[str, Any]]:

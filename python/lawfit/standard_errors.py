@@ -42,6 +42,12 @@ def _of_objective(
     from . import _core
 
     law, raw, kind = batch.laws[law_place], batch.raw[law_place], batch.losses[loss]
+    if batch.shares:
+        out = np.full((len(groups), len(law.free)), np.nan)
+        for subset in np.unique(subsets):
+            mine = subsets == subset
+            out[mine] = batch.joint((law_place, on, loss, int(subset))).errors()[groups[mine]]
+        return spread(law, out, 0.0)
     at = (on * len(batch.losses) + loss, subsets, groups)
     sheet = batch.sheet
     rows, begins, counts = batch.rows_of(subsets, groups)

@@ -1,0 +1,438 @@
+"""Joint fits: some parameters common to all groups of a table, the others each group's own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import status as _status
+from .engine import objective_arguments, thread_count
+from .errors import FitWarning
+from .grammar import closest
+from .resolve import as_names
+
+if TYPE_CHECKING:
+    from .batch import Batch, Part
+    from .data import Sheet
+    from .law import Law
+    from .losses import Loss
+    from .result import Fit
+
+__all__ = ["JointPart", "Shared", "native_shared", "refuse_joint", "shared_names"]
+
+_KINKS = ("absolute", "quantile")
+_JOINT = ("objective", "gradient_norm", "status", "n_iterations", "active", "lost")
+
+
+def shared_names(
+    laws: Mapping[str, Law], share: str | Iterable[str], by: Any, losses: Sequence[Loss]
+) -> tuple[tuple[str, ...], ...]:
+    """For each law the free parameters that its groups share; ValueError for what cannot be.
+
+    >>> from lawfit import Law
+    >>> shared_names({"l": Law("a*x**b", ["x"])}, ["b"], "run", [])
+    (('b',),)
+    """
+    names = (share,) if isinstance(share, str) else as_names(share, "share")
+    if not names:
+        raise ValueError("share: no parameter is named; leave share= out to fit groups alone")
+    if by is None:
+        raise ValueError("share: needs by=, the keys of the groups that share the parameters")
+    if kinked := [loss for loss in losses if loss.name in _KINKS]:
+        raise ValueError(f"share: the loss {kinked[0]} has a kink, and joint fits need slopes "
+                         "that change smoothly; use 'huber' with a small delta")
+    for name in names:
+        if not any(name in law.parameters for law in laws.values()):
+            known = dict.fromkeys(known for law in laws.values() for known in law.parameters)
+            raise ValueError(f"share: {name!r} is not a parameter of any law"
+                             f"{closest(name, list(known))}; there are {', '.join(known)}")
+    return tuple(_of_law(label, law, names) for label, law in laws.items())
+
+
+def _of_law(label: str, law: Law, names: tuple[str, ...]) -> tuple[str, ...]:
+    from .engine import free_positions
+
+    places = dict(zip(law.parameters, free_positions(law).tolist(), strict=True))
+    if fixed := [name for name in names if places.get(name, 0) < 0]:
+        raise ValueError(f"share: {fixed[0]!r} is fixed in the law {label!r}, so it is the same "
+                         "in all groups already")
+    found = tuple(dict.fromkeys(law.free[places[name]] for name in names if name in places))
+    if not found:
+        raise ValueError(f"share: the law {label!r} has none of {', '.join(names)}")
+    if len(found) == len(law.free):
+        raise ValueError(f"share: every free parameter of the law {label!r} is shared, so groups "
+                         "make no difference; leave out by= and share=")
+    return found
+
+
+def native_shared(
+    laws: Sequence[Law], starts: Sequence[tuple[np.ndarray | None, int]], sheet: Sheet,
+    objectives: Sequence[tuple[str, Loss]], parts: Sequence[Part], chosen: dict[str, Any],
+    report: Callable[[int, int], Any] | None, shares: Sequence[tuple[str, ...]],
+) -> tuple[tuple[Mapping[str, np.ndarray], ...], tuple[Mapping[str, np.ndarray], ...]]:
+    """(arrays of the groups, arrays of the joint fits), one mapping for each law.
+
+    Leading axes are objectives and parts, then groups, as those of ``native_fits``.
+    """
+    from . import _core
+
+    each, joint = [], []
+    for law, start, share in zip(laws, starts, shares, strict=True):
+        found = []
+        for space, loss in objectives:
+            for part in parts:
+                data, offsets = joint_data(law, sheet, part)
+                found.append(_core.fit_shared(
+                    law.graph(), data, objective_arguments(space, loss),
+                    (*law.bounds(), law.guesses()), offsets, mask_of(law, share), *start, chosen,
+                    report,
+                ))
+        shape = (len(objectives), len(parts))
+        joint.append({name: np.array([one["joint"][name] for one in found]).reshape(
+            *shape, *np.shape(found[0]["joint"][name])) for name in _JOINT})
+        each.append({name: np.stack([one[name] for one in found]).reshape(
+            *shape, *found[0][name].shape) for name in found[0] if name != "joint"})
+    return tuple(each), tuple(joint)
+
+
+def joint_data(law: Law, sheet: Sheet, part: Part) -> tuple[tuple[Any, ...], np.ndarray]:
+    """((columns, y, weights, sigma), offsets): the rows of a part, group after group."""
+    rows, offsets = part
+
+    def cut(column: np.ndarray | None) -> np.ndarray | None:
+        return column if column is None or rows is None else column[rows]
+
+    columns = [cut(sheet.columns[name]) for name in law.variables]
+    return (columns, cut(sheet.y), cut(sheet.weights), cut(sheet.sigma)), offsets
+
+
+def mask_of(law: Law, share: Sequence[str]) -> np.ndarray:
+    """1 for the free parameters that are shared."""
+    return np.array([name in share for name in law.free], dtype=np.int8)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shared:
+    """What the groups of one joint fit have in common: ``fits.shared``.
+
+    ``params`` and ``stderr`` map the shared parameters to numbers; ``objective`` is the joint
+    one, the sum over all groups; ``status``, ``message`` and ``converged`` are the joint fit's.
+    ``groups`` and ``rows`` count those with rows and the rows, ``parameters`` what the rows
+    determine: the shared parameters once and each group's own; ``freedom`` is rows less that.
+
+    >>> import lawfit as lf
+    >>> x = np.tile([1.0, 2.0, 4.0, 8.0], 3)
+    >>> table = {"x": x, "run": np.repeat(["p", "q", "r"], 4),
+    ...          "y": np.repeat([1.0, 2.0, 5.0], 4) * x**0.5}
+    >>> fits = lf.fit_many("y = a*x**b", table, by="run", share=["b"])
+    >>> print(fits.shared.params, fits.shared.parameters, fits.params["a"].round(6))
+    {'b': 0.5} 4 [1. 2. 5.]
+    """
+
+    batch: Batch
+    place: tuple[int, int, int, int]
+    """Of the joint fit among the laws, spaces, losses and subsets of the call."""
+
+    @property
+    def law(self) -> Law:
+        """The law that was fitted."""
+        return self.batch.laws[self.place[0]]
+
+    @property
+    def on(self) -> str:
+        """The residual space."""
+        return self.batch.ons[self.place[1]]
+
+    @property
+    def loss(self) -> Loss:
+        """The pointwise loss."""
+        return self.batch.losses[self.place[2]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The shared parameters, and those tied to them."""
+        from .engine import free_positions
+
+        free, law = self.batch.shares[self.place[0]], self.law
+        places = free_positions(law)
+        return tuple(name for name, at in zip(law.parameters, places, strict=True)
+                     if at >= 0 and law.free[at] in free)
+
+    @cached_property
+    def params(self) -> dict[str, float]:
+        """Shared parameter -> value."""
+        rows = np.flatnonzero(np.diff(self._offsets))
+        if not len(rows):
+            return dict.fromkeys(self.names, float("nan"))
+        full = self.law.expand(self._raw("params")[rows[0]])
+        at = self.law.parameters.index
+        # Adding zero spares the reader a negative zero.
+        return {name: float(full[at(name)]) + 0.0 for name in self.names}
+
+    @cached_property
+    def stderr(self) -> dict[str, float]:
+        """Shared parameter -> standard error of the default covariance; NaN on a bound."""
+        from .engine import free_positions
+
+        errors = np.sqrt(np.diagonal(self._shared_part(self.default)))
+        places = dict(zip(self.law.parameters, free_positions(self.law), strict=True))
+        active = self._joint("active")
+        return {name: float("nan") if active[places[name]] else float(error)
+                for name, error in zip(self.names, errors, strict=True)}
+
+    @property
+    def objective(self) -> float:
+        """The joint objective."""
+        return float(self._joint("objective"))
+
+    @property
+    def status(self) -> str:
+        """How the joint fit ended."""
+        return _status.name_of(int(self._joint("status")))
+
+    @property
+    def message(self) -> str:
+        """One sentence: what the status means and what to do next."""
+        return _status.sentence_of(self.status)
+
+    @property
+    def converged(self) -> bool:
+        """Whether a joint optimum was found (possibly on a bound)."""
+        return self.status in _status.GOOD
+
+    @property
+    def groups(self) -> int:
+        """How many groups have rows."""
+        return int(np.count_nonzero(np.diff(self._offsets)))
+
+    @property
+    def rows(self) -> int:
+        """How many rows all groups have."""
+        return int(self._offsets[-1] - self._offsets[0])
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many parameters the rows determine: shared ones once, and every group's own."""
+        return int(self._covariances(*self.default)[3])
+
+    @cached_property
+    def freedom(self) -> int:
+        """Rows less ``parameters``."""
+        return self.rows - self.parameters
+
+    @cached_property
+    def variance(self) -> float:
+        """Weighted sum of squared residuals of all groups, on ``freedom``."""
+        from . import _core
+
+        data, offsets = self.data
+        squares = np.asarray(_core.rows_of_fits(
+            self.law.graph(), data, objective_arguments(self.on, self.loss), offsets,
+            self._raw("params"), self._raw("active"),
+        )[1]) ** 2
+        if data[2] is not None:
+            squares = squares * data[2]
+        return float(squares.sum() / self.freedom) if self.freedom > 0 else float("nan")
+
+    @property
+    def diagnostics(self) -> dict[str, Any]:
+        """``gradient_norm``, ``n_iterations``, ``active_bounds`` and ``not_identified``."""
+        active = self.batch.joints[self.place[0]]["active"][self._at]
+        lost = self.batch.joints[self.place[0]]["lost"][self._at]
+        free = self.law.free
+        return {
+            "gradient_norm": float(self._joint("gradient_norm")),
+            "n_iterations": int(self._joint("n_iterations")),
+            "active_bounds": {free[at]: "lower" if active[at] < 0 else "upper"
+                              for at in np.flatnonzero(active)},
+            "not_identified": tuple(free[at] for at in np.flatnonzero(lost)),
+        }
+
+    def covariance(
+        self, kind: str | None = None, *, by: Any = None, absolute_sigma: bool | None = None
+    ) -> np.ndarray:
+        """Covariance of the shared parameters, an array over ``names`` squared.
+
+        Arguments as for ``Fit.covariance``, over the rows of all groups; clusters may span
+        groups. Entries of parameters on a bound are 0; undefined ones are NaN, and one FitWarning
+        says so.
+        """
+        absolute = self.batch.absolute_sigma if absolute_sigma is None else bool(absolute_sigma)
+        kind = kind or ("cluster" if by is not None else self.default[0])
+        matrix = self._shared_part((kind, absolute), by)
+        if not np.isfinite(matrix).all():
+            warnings.warn("Standard errors are undefined: " + self.why_undefined(), FitWarning,
+                          stacklevel=2)
+        return matrix
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value:.6g}" for name, value in self.params.items())
+        return f"Shared({shown}; {self.groups:,} groups, {self.status})"
+
+    # ---- for the fits of the groups ----
+
+    def part(self, group: int) -> JointPart:
+        """What the fit of one group knows of the joint fit."""
+        kind, absolute = self.default
+        return JointPart(
+            shared=self.names, groups=self.groups, rows=self.rows, parameters=self.parameters,
+            objective=self.objective, variance=self.variance, kind=kind, absolute=absolute,
+            matrix=self.matrix(group, kind, absolute), source=self, group=group,
+        )
+
+    def matrix(self, group: int, kind: str, absolute: bool, by: Any = None) -> np.ndarray:
+        """Covariance over ``law.parameters`` of one group, 0 for those fixed or on a bound."""
+        from .covariance import padded
+
+        inner = self._covariances(kind, absolute, by)[0][group].copy()
+        held = self._raw("active")[group] != 0
+        inner[held, :] = 0.0
+        inner[:, held] = 0.0
+        return padded(self.law, inner)
+
+    def errors(self) -> np.ndarray:
+        """[groups, free]: standard errors of the default covariance, NaN on bounds."""
+        found = np.diagonal(self._covariances(*self.default)[0], axis1=1, axis2=2)
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(found)
+
+    def why_undefined(self) -> str:
+        if self.freedom <= 0:
+            return (f"{self.rows} rows leave nothing to estimate the scatter around "
+                    f"{self.parameters} parameters; add runs, or share or fix parameters.")
+        return ("the rows do not tell some parameters apart; share, fix or drop one of them, or "
+                "add runs.")
+
+    @property
+    def default(self) -> tuple[str, bool]:
+        """(kind, absolute) of the default covariance."""
+        from .result import default_kind
+
+        return default_kind(self.loss), self.batch.absolute_sigma
+
+    @cached_property
+    def data(self) -> tuple[tuple[Any, ...], np.ndarray]:
+        """((columns, y, weights, sigma), offsets) of the joint fit."""
+        return joint_data(self.law, self.batch.sheet, self.batch.parts[self.place[3]])
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, bool], tuple[Any, ...]]:
+        return {}
+
+    def _covariances(self, kind: str, absolute: bool, by: Any = None) -> tuple[Any, ...]:
+        """([groups, free, free], freedom, scatter, parameters determined)."""
+        from . import _core
+        from .covariance import KINDS
+        from .units import units_of
+
+        if kind not in KINDS:
+            raise ValueError(f"kind: unknown covariance {kind!r}; choose from {', '.join(KINDS)}")
+        if (kind == "cluster") != (by is not None):
+            raise ValueError("by: goes with kind='cluster', and kind='cluster' needs it")
+        if by is None and (kind, absolute) in self._known:
+            return self._known[kind, absolute]
+        data, offsets = self.data
+        units = None
+        if by is not None:
+            units = units_of(self.batch.sheet.rows(slice(None), ()), by)
+            rows = self.batch.parts[self.place[3]][0]
+            units = units if rows is None else units[rows]
+        law = self.law
+        found = _core.shared_covariances(
+            law.graph(), data, objective_arguments(self.on, self.loss),
+            (*law.bounds(), law.guesses()), offsets,
+            mask_of(law, self.batch.shares[self.place[0]]), self._raw("params"),
+            self._raw("active"), kind, absolute, units, thread_count(None),
+        )
+        if by is None:
+            self._known[kind, absolute] = found
+        return found
+
+    def _shared_part(self, which: tuple[str, bool], by: Any = None) -> np.ndarray:
+        rows = np.flatnonzero(np.diff(self._offsets))
+        if not len(rows):
+            return np.full((len(self.names), len(self.names)), np.nan)
+        at = [self.law.parameters.index(name) for name in self.names]
+        return self.matrix(int(rows[0]), *which, by)[np.ix_(at, at)]
+
+    @property
+    def _at(self) -> tuple[int, int]:
+        return self.place[1] * len(self.batch.losses) + self.place[2], self.place[3]
+
+    @property
+    def _offsets(self) -> np.ndarray:
+        return self.batch.parts[self.place[3]][1]
+
+    def _raw(self, name: str) -> np.ndarray:
+        return np.ascontiguousarray(self.batch.raw[self.place[0]][name][self._at])
+
+    def _joint(self, name: str) -> Any:
+        return self.batch.joints[self.place[0]][name][self._at]
+
+
+@dataclass(frozen=True, eq=False)
+class JointPart:
+    """What the fit of one group knows of the joint fit it is part of: ``fit.joint``.
+
+    ``shared`` names the parameters that all ``groups`` have in common; ``rows``, ``parameters``
+    (shared ones once), ``objective`` and residual ``variance`` are those of all groups together.
+    ``matrix`` is the joint covariance of ``kind`` over this group's parameters; ``source``, the
+    whole joint fit while it is at hand, has the other kinds. It is not saved or pickled.
+    """
+
+    shared: tuple[str, ...]
+    groups: int
+    rows: int
+    parameters: int
+    objective: float
+    variance: float
+    kind: str
+    absolute: bool
+    matrix: np.ndarray
+    source: Shared | None = None
+    group: int = -1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self)
+                           if f.name != "source"},)
+
+    @property
+    def freedom(self) -> int:
+        """Rows less parameters of all groups together."""
+        return self.rows - self.parameters
+
+    def covariance(self, kind: str, absolute: bool, by: Any = None) -> tuple[np.ndarray, str]:
+        """(matrix over ``law.parameters``, sentence saying why entries are NaN or "")."""
+        if by is None and (kind, absolute) == (self.kind, self.absolute):
+            matrix = self.matrix.copy()
+        elif self.source is None:
+            raise ValueError(
+                f"kind: this fit shares {', '.join(self.shared)} with other groups, whose rows "
+                f"are not at hand (it was loaded or unpickled); only the {self.kind!r} covariance "
+                "came with it; save the Fits instead"
+            )
+        else:
+            matrix = self.source.matrix(self.group, kind, absolute, by)
+        if np.isfinite(matrix).all():
+            return matrix, ""
+        if self.freedom <= 0:
+            return matrix, (f"Standard errors are undefined: {self.rows} rows of all groups leave "
+                            f"nothing to estimate the scatter around {self.parameters} parameters.")
+        return matrix, ("Standard errors are undefined for parameters that this group's rows do "
+                        "not determine; share or fix them, or add runs.")
+
+
+def _rebuild(kept: dict[str, Any]) -> JointPart:
+    return JointPart(**kept)
+
+
+def refuse_joint(fit: Fit, what: str, instead: str) -> None:
+    """ValueError for what a group that shares parameters cannot do alone."""
+    if fit.joint is not None:
+        raise ValueError(f"{what}: this fit shares {', '.join(fit.joint.shared)} with "
+                         f"{fit.joint.groups - 1:,} other groups; {instead}")
