@@ -276,7 +276,8 @@ def test_one_fit_of_many():
     text = str(fit)
     assert "shared" in text and "joint fit of 20 groups, 240 rows, 41 parameters" in text
     assert "together with 19 other groups" in text and "shared by 20 groups: alpha" in str(fits)
-    mean, new = (fit.predict(N=1e9, level=0.95, kind=kind) for kind in ("mean", "new"))
+    with pytest.warns(lf.FitWarning, match="intervals from 12 rows"):
+        mean, new = (fit.predict(N=1e9, level=0.95, kind=kind) for kind in ("mean", "new"))
     assert new.low < mean.low < mean.value == new.value < mean.high < new.high
     assert fit.derive("A*1e-6").stderr == pytest.approx(fit.stderr["A"] * 1e-6, rel=1e-6)
     with pytest.warns(lf.FitWarning, match="intervals from 12 rows"):

@@ -227,7 +227,7 @@ class Shared:
 
     @cached_property
     def variance(self) -> float:
-        """Weighted sum of squared residuals of all groups, on ``freedom``."""
+        """Weighted sum (with sigma, of r/sigma) of squared residuals of all groups, on ``freedom``."""
         from . import _core
 
         data, offsets = self.data
@@ -237,6 +237,8 @@ class Shared:
         )[1]) ** 2
         if data[2] is not None:
             squares = squares * data[2]
+        if data[3] is not None:
+            squares = squares / data[3] ** 2
         return float(squares.sum() / self.freedom) if self.freedom > 0 else float("nan")
 
     @property
