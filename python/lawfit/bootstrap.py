@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import status as _status
-from .covariance import error_kind, full_covariance, padded, replicate_covariances
+from .covariance import error_kind, full_covariance, replicate_covariances
 from .derive import DerivedReplicates, quantity_of
 from .engine import free_values, options, progress_callback
 from .errors import FitWarning
@@ -194,7 +194,7 @@ class Bootstrap:
     def covariances(self) -> np.ndarray:
         """[replicates, parameters, parameters]: each replicate's own covariance (NaN: none)."""
         inner = replicate_covariances(self)
-        return padded(self.fit.law, inner)
+        return self.fit.law.full_covariance(inner, self.fit.law.contract(self.matrix))
 
     @cached_property
     def covariance(self) -> np.ndarray:

@@ -414,7 +414,6 @@ def _targets(block: _Block, method: str, multiplier: str | None) -> dict[str, An
 
 def _covariances(boots: Bootstraps) -> list[tuple[_Block, np.ndarray, np.ndarray]]:
     from . import _core
-    from .covariance import padded
 
     settings, out = boots.settings, []
     chosen = native_options(boots.fits, boots.seed, None)
@@ -436,7 +435,8 @@ def _covariances(boots: Bootstraps) -> list[tuple[_Block, np.ndarray, np.ndarray
             arguments[3], block.offsets, block.free, 1, once, block.free[:, None, :], kind,
             absolute, chosen,
         ))[:, 0]
-        out.append((block, padded(block.law, own), padded(block.law, drawn)))
+        out.append((block, block.law.full_covariance(own, block.free),
+                    block.law.full_covariance(drawn, values)))
     return out
 
 

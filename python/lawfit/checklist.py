@@ -99,9 +99,10 @@ def _hypothesis(fit: Fit, boot: Bootstrap | None) -> Items:
     law, block = fit.law, "Hypothesis"
     places = free_positions(law)
     fixed = [f"{name} = {value:.17g}" for (name, value), at in
-             zip(fit.params.items(), places, strict=True) if at < 0]
+             zip(fit.params.items(), places, strict=True) if at < 0 and name not in law.ties]
     tied = [f"{name} = {law.free[at]}" for name, at in zip(law.parameters, places, strict=True)
             if at >= 0 and law.free[at] != name]
+    tied += [f"{name} = {formula}" for name, formula in law.ties.items()]
     counts = (f"{len(law.free)} free ({', '.join(law.free)}), {len(tied)} tied"
               f"{_listed(tied)}, {len(fixed)} fixed{_listed(fixed)}")
     return [Item(block, "form of the law", law.formula),

@@ -156,7 +156,8 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     how.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH",
                      help="closed bounds, an open end left empty; repeatable")
     how.add_argument("--tie", action="append", default=[], metavar="NAME=NAME",
-                     help="one number for two parameters; repeatable")
+                     help="one number for two parameters, or a formula of others, such as "
+                     "'beta=alpha/(1+alpha)'; repeatable")
     work = fit.add_argument_group("optimisation")
     work.add_argument("--starts", type=int, metavar="N", help="Sobol starts (default: automatic)")
     work.add_argument("--seed", type=int, default=0)

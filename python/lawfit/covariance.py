@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .result import Fit
 
 __all__ = [
-    "error_kind", "free_covariance_of", "full_covariance", "leverages", "padded",
+    "error_kind", "free_covariance_of", "full_covariance", "leverages",
     "replicate_covariances",
 ]
 
@@ -52,7 +52,8 @@ def full_covariance(
         raise ValueError("by: goes with kind='cluster', and kind='cluster' needs it")
     law = fit.law
     active = active_free(fit)
-    full = padded(law, free_covariance_of(fit, kind, absolute, active, units))
+    full = law.full_covariance(free_covariance_of(fit, kind, absolute, active, units),
+                               free_values(law, fit.values))
     if np.isfinite(full).all():
         return full, ""
     return full, _why_undefined(fit, kind, int((active == 0).sum()))
@@ -71,14 +72,6 @@ def free_covariance_of(
     inner[active != 0, :] = 0.0
     inner[:, active != 0] = 0.0
     return inner
-
-
-def padded(law: Law, inner: np.ndarray) -> np.ndarray:
-    """Covariances [..., free, free] over all parameters; rows of fixed ones are 0."""
-    place = free_positions(law)
-    out = np.zeros((*inner.shape[:-2], inner.shape[-1] + 1, inner.shape[-1] + 1))
-    out[..., :-1, :-1] = inner  # the last row stands for fixed: index -1
-    return out[..., place[:, None], place[None, :]]
 
 
 def error_kind(loss: Loss, plan: Plan) -> str:

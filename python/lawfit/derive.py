@@ -27,6 +27,7 @@ from .predict import Points, as_numbers, degrees_of_freedom, interval_factor
 
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
+    from .law import Law
     from .result import Fit
 
 __all__ = ["Derived", "DerivedReplicates", "Quantity", "derive", "quantity_of"]
@@ -275,17 +276,18 @@ class Quantity:
         self.graph = parsed.graph(leaves, _core.opcodes())
         self._parsed, self._names, self._inputs = parsed, parameters, inputs
 
-    def graph_of(self, places: np.ndarray, values: np.ndarray) -> Any:
-        """The engine's graph in the free parameters: ``places`` of all the law's, -1 where fixed."""
+    def graph_of(self, law: Law, values: np.ndarray) -> Any:
+        """The engine's graph in the law's free parameters, at values of all its parameters."""
         from . import _core
 
+        parsed = law.written(self._parsed)
         leaves = {
             name: Leaf("PARAM", int(place)) if place >= 0 else Leaf("CONST", -1, float(value))
-            for name, place, value in zip(self._names, places, values, strict=True)
-            if name in self._parsed.names
+            for name, place, value in zip(self._names, law.places, values, strict=True)
+            if name in parsed.names
         }
         leaves |= {name: Leaf("VAR", at) for at, name in enumerate(self._inputs)}
-        return self._parsed.graph(leaves, _core.opcodes())
+        return parsed.graph(leaves, _core.opcodes())
 
     def values(self, parameters: np.ndarray) -> np.ndarray:
         """[k, n] at ``parameters[k, all of the law's]``."""

@@ -84,16 +84,11 @@ def free_values(law: Law, values: np.ndarray) -> np.ndarray:
 
 
 def free_positions(law: Law) -> np.ndarray:
-    """For each of ``law.parameters`` its index among the free ones; -1 where fixed.
+    """For each of ``law.parameters`` its index among the free ones; -1 where fixed or a formula.
 
-    Tied parameters share an index.
+    Parameters tied to be equal share an index.
     """
-    count = len(law.free)
-    zero = law.expand(np.zeros(count))
-    if not count:
-        return np.full(len(zero), -1)
-    moved = law.expand(np.eye(count)) != zero  # [free, parameters]: who moves with whom
-    return np.where(moved.any(axis=0), moved.argmax(axis=0), -1)
+    return law.places
 
 
 def evaluate(law: Law, values: np.ndarray, columns: list[np.ndarray]) -> np.ndarray:

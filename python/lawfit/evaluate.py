@@ -66,6 +66,24 @@ def _complete(layout: Layout, given: dict[str, Array]) -> None:
         else:
             continue
         given.update(dict.fromkeys(group, value))
+    for name in layout.ties.order:
+        _fill_formula(layout, given, name)
+
+
+def _fill_formula(layout: Layout, given: dict[str, Array], name: str) -> None:
+    """Fill in a parameter tied to a formula; refuse a value that contradicts it."""
+    needs = layout.ties.needs(name)
+    if any(other not in given for other in needs):
+        return
+    arrays = np.broadcast_arrays(*(given[other] for other in needs))
+    flat = {other: array.ravel() for other, array in zip(needs, arrays, strict=True)}
+    value = layout.ties.value(name, lambda other: flat[other]).reshape(arrays[0].shape)
+    for other in layout.groups[name]:
+        if other in given and not np.allclose(given[other], value, rtol=1e-12, atol=0,
+                                              equal_nan=True):
+            raise ValueError(f"{other} is tied to {layout.ties.texts[name]}, and the value given "
+                             "contradicts it; leave it out")
+        given[other] = value
 
 
 def _run(expression: Expression, given: Mapping[str, Array], shape: tuple[int, ...]) -> Array:

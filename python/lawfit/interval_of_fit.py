@@ -61,7 +61,7 @@ def wald(
     out = {}
     for name, at, variance in zip(fit.law.parameters, free_positions(fit.law),
                                   np.diag(matrix), strict=True):
-        if at >= 0:
+        if at >= 0 or name in fit.law.ties:
             half = math.nan if name in held else reach * math.sqrt(variance)
             out[name] = (fit.params[name] - half, fit.params[name] + half)
     return out

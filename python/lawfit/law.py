@@ -17,6 +17,7 @@ from .latex import latex, latex_name
 from .layout import Layout, Parametrised
 from .parameter import Parameter, as_settings
 from .resolve import as_names, choose_variables
+from .ties import is_formula
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -174,6 +175,8 @@ class Law(Described, Parametrised):
         E + \frac{A}{N^{\alpha}}
         """
         text = latex(self.expression)
+        for name, formula in self._layout.ties.texts.items():
+            text += rf",\quad {latex_name(name)} = {latex(parse(formula))}"
         if self.expression.target is None and self.target is not None:
             text = f"{latex_name(self.target)} = {text}"
         return text
@@ -209,14 +212,22 @@ class Law(Described, Parametrised):
     def tie(self, first: str, *others: str) -> Law:
         """A law in which these parameters are one number, under the name of the first.
 
-        Bounds are intersected. Raises ValueError for names that are not parameters, bounds
-        without a common interval, and a fixed parameter among ``others``.
+        Bounds are intersected. ``tie("beta", "alpha/(1+alpha)")`` instead makes the first a
+        formula of other parameters: it is reported with them, with standard errors by the delta
+        method, and is not free. Raises ValueError for names that are not parameters, bounds
+        without a common interval, a fixed parameter among ``others``, and bounds or a start of a
+        parameter that becomes a formula; LawError for formulas outside the grammar and circles.
 
         >>> Law("A/N**alpha + B/D**beta", variables=["N", "D"]).tie("alpha", "beta").free
         ('A', 'alpha', 'B')
+        >>> law = Law("A/N**alpha + B/D**beta", ["N", "D"]).tie("beta", "alpha/(1+alpha)")
+        >>> law.free, law(N=1.0, D=4.0, A=1.0, alpha=1.0, B=2.0)
+        (('A', 'alpha', 'B'), 2.0)
         """
         if not others:
             raise TypeError("tie() takes at least two parameters")
+        if len(others) == 1 and is_formula(others[0]):
+            return self._changed(self._leader(first, "tie"), tied=others[0])
         law = self
         for other in others:
             leader, follower = (law._leader(name, "tie") for name in (first, other))
@@ -356,6 +367,7 @@ class Law(Described, Parametrised):
             layout = self._layout
             told = [f"{name} = {value:g}" for name, value in layout.fixed.items()]
             told += [f"{n} = {leader}" for n, leader in layout.leader.items() if n != leader]
+            told += [f"{n} = {formula}" for n, formula in layout.ties.texts.items()]
             return f"<Law {self.info.id}: {'; '.join((self.formula, *told))}>"
         if self.settings:
             parts.append(f"parameters={dict(self.settings)!r}")

@@ -13,6 +13,7 @@ from . import _core
 from .expression import Array, Expression, Graph, Leaf
 from .grammar import closest
 from .parameter import Parameter
+from .ties import Ties, is_formula
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,6 +36,7 @@ class Layout:
         self.names = names
         self.settings = {name: settings.get(name, Parameter()) for name in names}
         self.leader = {name: self._leader_of(name) for name in names}
+        self.ties = Ties(names, self._formulas(), self.leader)
         leaders = [name for name in names if self.leader[name] == name]
         self.groups = {
             leader: [leader, *(n for n in names if n != leader and self.leader[n] == leader)]
@@ -43,13 +45,19 @@ class Layout:
         self.fixed = {
             name: fixed for name in leaders if (fixed := self.settings[name].fixed) is not None
         }
-        self.free = tuple(name for name in leaders if name not in self.fixed)
+        self.free = tuple(name for name in leaders
+                          if name not in self.fixed and name not in self.ties.texts)
         self._bounds = {leader: self._group_bounds(leader) for leader in leaders}
         self._starts = {leader: self._group_start(leader) for leader in leaders}
 
+    def _formulas(self) -> dict[str, str]:
+        """Parameter -> the formula it is tied to, for those that are."""
+        return {name: tied for name in self.names
+                if (tied := self.settings[name].tied) is not None and is_formula(tied)}
+
     def _leader_of(self, name: str) -> str:
         seen = [name]
-        while (tied := self.settings[seen[-1]].tied) is not None:
+        while (tied := self.settings[seen[-1]].tied) is not None and not is_formula(tied):
             if tied not in self.settings:
                 raise ValueError(f"{seen[-1]!r} is tied to {tied!r}, which is not a parameter "
                                  f"of this law{closest(tied, self.names)}")
@@ -79,8 +87,8 @@ class Layout:
         return next((start for start in starts if start is not None), math.nan)
 
     @cached_property
-    def _places(self) -> np.ndarray[Any, np.dtype[np.intp]]:
-        """For each parameter its place among the free ones, or -1."""
+    def places(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """For each parameter its place among the free ones; -1 where fixed or a formula."""
         places = {name: place for place, name in enumerate(self.free)}
         return np.array([places.get(self.leader[n], -1) for n in self.names], np.intp)
 
@@ -94,9 +102,9 @@ class Layout:
         free = self._checked(values, len(self.free), "free parameters")
         out = np.empty((*free.shape[:-1], len(self.names)))
         out[...] = self._values
-        moving = self._places >= 0
-        out[..., moving] = free[..., self._places[moving]]
-        return out
+        moving = self.places >= 0
+        out[..., moving] = free[..., self.places[moving]]
+        return self.ties.fill(out) if self.ties else out
 
     def contract(self, values: ArrayLike) -> Array:
         """All parameters (..., n_parameters) to the free ones (..., n_free)."""
@@ -164,6 +172,42 @@ class Parametrised:
         """
         return self._decided_layout.free
 
+    @property
+    def places(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """For each parameter its place in ``free``; -1 for those fixed or tied to a formula.
+
+        >>> from lawfit.law import Law
+        >>> Law("A*x + B + C", variables=["x"]).fix(B=7).tie("A", "C").places
+        array([ 0, -1,  0])
+        """
+        return self._decided_layout.places
+
+    @property
+    def ties(self) -> dict[str, str]:
+        """Parameter -> the formula of others it is tied to.
+
+        >>> from lawfit.law import Law
+        >>> Law("A*x + B", variables=["x"]).tie("B", "2*A").ties
+        {'B': '2*A'}
+        """
+        return dict(self._decided_layout.ties.texts)
+
+    def written(self, expression: Expression) -> Expression:
+        """An expression of parameters in which those tied to formulas are written out."""
+        return self._decided_layout.ties.written(expression)
+
+    def full_covariance(self, inner: Array, free: Array) -> Array:
+        """Covariances (..., n_free, n_free) at free values as those of all parameters.
+
+        Rows of fixed parameters are 0; parameters tied to formulas have those of the delta method.
+        """
+        layout = self._decided_layout
+        if layout.ties:
+            return layout.ties.covariance(inner, np.asarray(free), layout.expand, layout.places)
+        out = np.zeros((*inner.shape[:-2], inner.shape[-1] + 1, inner.shape[-1] + 1))
+        out[..., :-1, :-1] = inner  # the last row stands for fixed: index -1
+        return out[..., layout.places[:, None], layout.places[None, :]]
+
     def expand(self, values: ArrayLike) -> Array:
         """Free values (..., n_free) as all parameters (..., n_parameters).
 
@@ -223,9 +267,9 @@ class Parametrised:
         for name, leader in layout.leader.items():
             if leader in layout.fixed:
                 leaves[name] = Leaf("CONST", value=layout.fixed[leader])
-            else:
+            elif leader in index:
                 leaves[name] = Leaf("PARAM", index[leader])
-        graph = self.expression.graph(leaves, _core.opcodes())
+        graph = layout.ties.written(self.expression).graph(leaves, _core.opcodes())
         for array in graph:
             array.flags.writeable = False
         return graph

@@ -41,7 +41,8 @@ class Parameter:
     ``positive=True`` is the closed bound [0, inf); ``low`` and ``high`` are closed bounds
     (None or an infinity: open). ``start`` is a value to begin from, inside the bounds.
     ``fixed`` holds the parameter at a value, and ``tied="alpha"`` makes it the same number as
-    the parameter of that name. All in the parameter's own units.
+    the parameter of that name; ``tied="alpha/(1+alpha)"`` makes it a formula of other parameters,
+    which then says all there is to say about it. All in the parameter's own units.
 
     Raises TypeError when a value is not a number and ValueError when values contradict.
 
@@ -77,6 +78,12 @@ class Parameter:
             raise TypeError(f"tied must be a parameter's name, not {type(self.tied).__name__}")
         if self.tied is not None and self.fixed is not None:
             raise ValueError("a parameter is either fixed or tied; fix the one it is tied to")
+        if self.tied is not None and not self.tied.strip().isidentifier():
+            told = [n for n in ("low", "high", "start") if getattr(self, n) is not None]
+            told += ["positive"] * self.positive
+            if told:
+                raise ValueError(f"{told[0]} does not go with the formula {self.tied!r}; bound "
+                                 "or start the parameters of the formula")
 
     def _check_inside(self, what: str) -> None:
         value = getattr(self, what)

@@ -95,6 +95,8 @@ def profile(
         found = profiles(fit, level, by=by, covariance=covariance, points=points, threads=threads)
         _few(fit, by)
         return found
+    if parameter in fit.law.ties:
+        derived, parameter = parameter, None  # a formula is a derived quantity
     if parameter is not None:
         if variables:
             raise TypeError(f"profile: {next(iter(variables))!r} goes with derived=")
@@ -193,8 +195,8 @@ class _FreeQuantity:
     def __init__(self, fit: Fit, quantity: Quantity) -> None:
         from . import _core
 
-        place, law = free_positions(fit.law), fit.law
-        self.graph = quantity.graph_of(place, fit.values)
+        law = fit.law
+        self.graph = quantity.graph_of(law, fit.values)
         self.columns = quantity.points.columns
         free = free_values(law, fit.values)
         self.slope = np.asarray(_core.jacobian(self.graph, free, self.columns))

@@ -119,16 +119,17 @@ class _Condition:
                 columns |= {self.pairs[n] if named else n: v for n, v in values.items()}
         else:
             columns[solution.wanted.name] = x
-        names = [name for name in self.expression.names if name in columns]
+        expression = fit.law.written(self.expression)
+        names = [name for name in expression.names if name in columns]
         leaves = {name: Leaf("VAR", at) for at, name in enumerate(names)}
         for name, place, value in zip(fit.law.parameters, free_positions(fit.law), fit.values,
                                       strict=True):
-            if name in self.expression.names:
+            if name in expression.names:
                 leaves[name] = (Leaf("PARAM", int(place)) if place >= 0
                                 else Leaf("CONST", -1, float(value)))
         out = object.__new__(_Condition)
         out.__dict__.update(self.__dict__)
-        out.graph = self.expression.graph(leaves, _core.opcodes())
+        out.graph = expression.graph(leaves, _core.opcodes())
         out.columns = [np.ascontiguousarray(columns[name]) for name in names]
         out.slope = np.asarray(_core.jacobian(out.graph, free_values(fit.law, fit.values),
                                               out.columns))

@@ -111,6 +111,8 @@ def parameter_table(fit: Fit) -> str:
 
 def _note(fit: Fit, name: str, place: int) -> str:
     free = fit.law.free
+    if name in fit.law.ties:
+        return f"= {fit.law.ties[name]}"
     if place < 0:
         return "fixed"
     if free[place] != name:

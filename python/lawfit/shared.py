@@ -289,19 +289,17 @@ class Shared:
 
     def matrix(self, group: int, kind: str, absolute: bool, by: Any = None) -> np.ndarray:
         """Covariance over ``law.parameters`` of one group, 0 for those fixed or on a bound."""
-        from .covariance import padded
-
         inner = self._covariances(kind, absolute, by)[0][group].copy()
         held = self._raw("active")[group] != 0
         inner[held, :] = 0.0
         inner[:, held] = 0.0
-        return padded(self.law, inner)
+        return self.law.full_covariance(inner, self._raw("params")[group])
 
     def errors(self) -> np.ndarray:
-        """[groups, free]: standard errors of the default covariance, NaN on bounds."""
-        found = np.diagonal(self._covariances(*self.default)[0], axis1=1, axis2=2)
+        """[groups, parameters]: standard errors of the default covariance, NaN on bounds."""
+        full = self.law.full_covariance(self._covariances(*self.default)[0], self._raw("params"))
         with np.errstate(invalid="ignore"):
-            return np.sqrt(found)
+            return np.sqrt(np.diagonal(full, axis1=1, axis2=2))
 
     def why_undefined(self) -> str:
         if self.freedom <= 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .batch import spread
-from .engine import objective_arguments, thread_count
+from .engine import objective_arguments, options, thread_count
 from .result import default_kind
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def _of_objective(
 
     law, raw, kind = batch.laws[law_place], batch.raw[law_place], batch.losses[loss]
     if batch.shares:
-        out = np.full((len(groups), len(law.free)), np.nan)
+        out = np.full((len(groups), len(law.parameters)), np.nan)
         for subset in np.unique(subsets):
             mine = subsets == subset
             out[mine] = batch.joint((law_place, on, loss, int(subset))).errors()[groups[mine]]
-        return spread(law, out, 0.0)
+        return out
     at = (on * len(batch.losses) + loss, subsets, groups)
     sheet = batch.sheet
     rows, begins, counts = batch.rows_of(subsets, groups)
@@ -55,10 +55,47 @@ def _of_objective(
     def cut(column: np.ndarray | None) -> np.ndarray | None:
         return column if column is None or rows is None else column[rows]
 
+    values = np.ascontiguousarray(raw["params"][at])
+    active = np.ascontiguousarray(raw["active"][at])
+    if law.ties:
+        return _tied(batch, law_place, on, loss, values, active, rows, begins, counts)
     free = _core.standard_errors(
         law.graph(), [cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
         cut(sheet.weights), cut(sheet.sigma), *objective_arguments(batch.ons[on], kind),
-        np.ascontiguousarray(raw["params"][at]), begins, counts, thread_count(None),
-        np.ascontiguousarray(raw["active"][at]), default_kind(kind), batch.absolute_sigma,
+        values, begins, counts, thread_count(None), active, default_kind(kind),
+        batch.absolute_sigma,
     )
     return spread(law, free, 0.0)
+
+
+def _tied(
+    batch: Batch, law_place: int, on: int, loss: int, values: np.ndarray, active: np.ndarray,
+    rows: np.ndarray | None, begins: np.ndarray, counts: np.ndarray,
+) -> np.ndarray:
+    """[jobs, parameters] of a law with formulas for some, by the delta method."""
+    from . import _core
+
+    law, kind, sheet = batch.laws[law_place], batch.losses[loss], batch.sheet
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    taken = np.repeat(begins - offsets[:-1], counts) + np.arange(offsets[-1])
+    taken = taken if rows is None else rows[taken]
+
+    def cut(column: np.ndarray | None) -> np.ndarray | None:
+        return None if column is None else column[taken]
+
+    inner = np.array(_core.replicate_covariances(
+        law.graph(), ([cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
+                      cut(sheet.weights), cut(sheet.sigma)),
+        objective_arguments(batch.ons[on], kind), (*law.bounds(), law.guesses()), offsets, values,
+        1, {"kind": "given", "given": np.ones((1, len(taken)))}, values[:, None, :],
+        default_kind(kind), batch.absolute_sigma,
+        options(**batch.settings, keep_starts=False, threads=None),
+    ))[:, 0]
+    held = active != 0
+    inner = np.where(held[:, :, None] | held[:, None, :], 0.0, inner)
+    with np.errstate(invalid="ignore"):
+        out = np.sqrt(np.diagonal(law.full_covariance(inner, values), axis1=1, axis2=2)).copy()
+    for place, at in enumerate(law.places):
+        if at >= 0:
+            out[held[:, at], place] = np.nan
+    return out
