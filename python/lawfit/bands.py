@@ -40,25 +40,35 @@ def sup_t(
     """
     if not np.isfinite(covariance).all() or (df is not None and df < 1):
         return float("nan")
-    values, vectors = np.linalg.eigh(covariance)
-    loading = slopes @ (vectors * np.sqrt(np.maximum(values, 0)))
+    error = np.sqrt(np.diag(covariance))
+    scale = np.where(error > 0, error, 1.0)
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    loading = (slopes * scale) @ (vectors * np.sqrt(np.maximum(values, 0)))
     total = np.sqrt((loading**2).sum(axis=1) + extra)
     seen = np.isfinite(total) & (total > 0)
-    loading, noise, total = loading[seen], np.sqrt(extra[seen]), total[seen]
-    if not len(total):
+    if not seen.any():
         return float("nan")
+    noise = np.sqrt(extra[seen]) / total[seen]
+    loading = _own_axes(loading[seen] / total[seen, None])
     random, most = np.random.default_rng(_SEED), []
-    step = max(1, _AT_ONCE // len(total))
+    step = max(1, _AT_ONCE // len(loading))
     for begin in range(0, _DRAWS, step):
         count = min(step, _DRAWS - begin)
         t = random.normal(size=(count, loading.shape[1])) @ loading.T
         if noise.any():
             t += noise * random.normal(size=t.shape)
-        most.append((np.abs(t) / total).max(axis=1))
+        most.append(np.abs(t).max(axis=1))
     largest = np.concatenate(most)
     if df is not None:
         largest /= np.sqrt(random.chisquare(df, size=_DRAWS) / df)
     return float(np.quantile(largest, level))
+
+
+def _own_axes(loading: np.ndarray) -> np.ndarray:
+    """Turned to its principal axes, so that the draws do not depend on the parameters' units."""
+    left, size, _ = np.linalg.svd(loading, full_matrices=False)
+    peak = np.take_along_axis(left, np.abs(left).argmax(axis=0)[None, :], axis=0)
+    return np.asarray(left * size * np.sign(peak))
 
 
 def pointwise_level(depths: np.ndarray, level: float) -> float:
