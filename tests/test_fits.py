@@ -162,7 +162,7 @@ def test_the_true_law_and_space_win():
     ("aicc", lf.Huber(0.1), "aicc needs a likelihood, which the loss huber:0.1 is not"),
     ("bic", ["squared", "absolute"], r"fits.where\(loss='squared'\)"),
     ("holdout", "squared", "needs holdout="),
-    ("r2", "squared", "unknown criterion 'r2'; choose from aicc, bic, cv, holdout"),
+    ("r2", "squared", "unknown criterion 'r2'; choose from aic, aicc, bic, cv, holdout"),
 ])
 def test_rankings_that_would_mislead_are_refused(by, losses, match):
     fits = quiet(TWO_TERMS, two_term_table(0.01), losses=losses)

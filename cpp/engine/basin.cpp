@@ -21,19 +21,20 @@ BasinTest::BasinTest(const Problem& problem, const TableData& table, int64_t row
   sums_ = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false);
 }
 
-V BasinTest::objective_at(double way) {
+V BasinTest::objective_at(double way, const LossNumbers& numbers) {
   for (int k = 0; k < p_; ++k) {
     const V step = broadcast(way) * (to_[k] - from_[k]), straight = from_[k] + step;
     if (!any(logarithmic_[k])) { theta_[k] = straight; continue; }
     const V ratio = select(logarithmic_[k], to_[k] / from_[k], broadcast(1.0));
     theta_[k] = select(logarithmic_[k], from_[k] * v_exp(broadcast(way) * v_log(ratio)), straight);
   }
-  const double scale = has_kink(problem_.loss) ? 1e-300 : problem_.scale;
-  evaluator_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale), broadcast(problem_.quantile)), sums_);
+  const double scale = has_kink(problem_.loss) ? 1e-300 : numbers.scale;
+  evaluator_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale), broadcast(numbers.tail)), sums_);
   return sums_.value[0];
 }
 
-void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, const std::vector<const double*>& starts, std::vector<char>& answer) {
+void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, const std::vector<const double*>& starts, const LossNumbers& numbers,
+                       std::vector<char>& answer) {
   const int lanes = evaluator_.lanes();
   for (int lane = 0; lane < lanes; ++lane) evaluator_.load_lane(lane, table_, begin, count, nullptr, means_.data());
   auto centred = [&](const double* natural) {
@@ -50,9 +51,9 @@ void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, cons
     }
     for (int k = 0; k < p_; ++k) logarithmic_[k] = problem_.log_metric[k] ? from_[k] * to_[k] > broadcast(0.0) : broadcast_bits(0);
     L falls = broadcast_bits(-1);
-    V before = objective_at(kWay[0]);
+    V before = objective_at(kWay[0], numbers);
     for (size_t i = 1; i < std::size(kWay) && any(falls); ++i) {
-      const V now = objective_at(kWay[i]);
+      const V now = objective_at(kWay[i], numbers);
       falls &= now <= before * broadcast(1 + kLevel);   // false for NaN
       before = now;
     }

@@ -12,10 +12,11 @@ class BasinTest {
   // rows: the most that a group tested here has.
   BasinTest(const Problem& problem, const TableData& table, int64_t rows);
   // For rows [begin, begin + count): which of the starts (natural scale) lie in the optimum's basin.
-  void inside(int64_t begin, int64_t count, const double* optimum, const std::vector<const double*>& starts, std::vector<char>& answer);
+  void inside(int64_t begin, int64_t count, const double* optimum, const std::vector<const double*>& starts, const LossNumbers& numbers,
+              std::vector<char>& answer);
 
  private:
-  V objective_at(double way);
+  V objective_at(double way, const LossNumbers& numbers);
 
   const Problem& problem_;
   const TableData& table_;

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "clock.hpp"
-#include "group_fits.hpp"
+#include "likelihood_fits.hpp"
 #include "pool.hpp"
 
 namespace lawfit {
@@ -164,6 +164,8 @@ class Batch {
                 static_cast<int64_t>(o) * each + static_cast<int64_t>(s) * request_.groups);
         }
       if (options_.keep_starts) tables_[l].keep_starts();
+      if (std::any_of(request_.objectives.begin(), request_.objectives.end(), [](const ObjectiveSpec& o) { return o.estimates(); }))
+        tables_[l].keep_numbers();
     }
   }
 
@@ -187,7 +189,7 @@ class Batch {
       for (int64_t k = 0; k < unit.count; ++k) unit.out->status[unit.first_row + unit.groups[k]] = static_cast<int8_t>(Status::time_limit);
       return;
     }
-    GroupFits(*unit.compiled, request, options, cancelled_).run(*unit.out);
+    fit_groups(*unit.compiled, request, options, cancelled_, *unit.out);
   }
 
   const BatchRequest& request_;
@@ -214,6 +216,8 @@ FitTable::FitTable(int parameters, int64_t fits) : parameters(parameters), fits(
   moved.assign(n, 0);
   tradeoff.assign(n * p * p, 0);
 }
+
+void FitTable::keep_numbers() { numbers.assign(static_cast<size_t>(fits), {not_a_number, not_a_number}); }
 
 void FitTable::keep_starts() {
   start_values.assign(static_cast<size_t>(fits * starts * parameters), not_a_number);

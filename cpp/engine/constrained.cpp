@@ -61,7 +61,7 @@ void ConstrainedSolver::run(ConstrainedJob* jobs, int count, const std::atomic<b
     restore();
     for (int l = 0; l < W; ++l)
       for (int i = 0; i < p_; ++i) theta_[i][l] = lane_[lanes_ == 1 ? 0 : l].trial[i];
-    law_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(objective_.scale), broadcast(objective_.quantile)), sums_);
+    law_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(objective_.scale), broadcast(objective_.tail)), sums_);
     for (int l = 0; l < W; ++l) {
       Lane& lane = lane_[l];
       if (!lane.busy) continue;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "dense.hpp"
+#include "nuisance.hpp"
 
 namespace lawfit {
 
@@ -79,10 +80,50 @@ bool definite_inverse(Matrix h, Matrix& out) {
   out = inverse_of(found.directions, found.values, kHessianTolerance, scale);
   return true;
 }
+
+// What stands beside the law's parameters: the numbers of the loss that are estimated and on no bound.
+struct Numbers {
+  std::vector<int> place;          // of Density's derivatives
+  NuisanceSums sums;
+  Numbers(RowModel& model, const RowView& range, const RowTable& rows) {
+    const NuisanceView view(model.objective());
+    if (view.count == 0) return;
+    sums = nuisance_sums(model, range, rows.model, rows.slope);
+    const LossNumbers at = model.numbers(range);
+    for (int k = 0; k < view.count; ++k) {
+      const bool counts = model.loss() == Loss::negative_binomial;
+      const bool held = counts ? at.scale == 0 : view.place[k] == 1 && (at.tail == 0 || at.tail >= kHeaviestTail);
+      if (held) continue;
+      kept.push_back(k);
+      place.push_back(view.place[k]);
+    }
+  }
+  size_t size() const { return kept.size(); }
+  std::vector<int> kept;           // of the estimated ones
+};
+
+// Second derivatives by the free parameters, then by the numbers.
+Matrix joint_hessian(const std::vector<double>& full, const RowTable& rows, const std::vector<int>& free, const Numbers& numbers, int p) {
+  const auto q = static_cast<Eigen::Index>(free.size()), f = static_cast<Eigen::Index>(numbers.size());
+  Matrix h(q + f, q + f);
+  for (Eigen::Index i = 0; i < q; ++i)
+    for (Eigen::Index k = 0; k < q; ++k) h(i, k) = full[static_cast<size_t>(free[i]) * p + free[k]];
+  for (Eigen::Index a = 0; a < f; ++a) {
+    const int number = numbers.kept[a];
+    for (Eigen::Index b = 0; b < f; ++b) h(q + a, q + b) = numbers.sums.second[number][numbers.kept[b]];
+    for (Eigen::Index i = 0; i < q; ++i) {
+      double sum = 0;
+      for (size_t r = 0; r < rows.model.size(); ++r) if (rows.majoriser[r] > 0) sum += numbers.sums.cross[number][r] * rows.jacobian[r * p + free[i]];
+      h(i, q + a) = h(q + a, i) = sum;
+    }
+  }
+  return h;
+}
+
 // Sum over units (clusters, else rows) of outer products of their gradients. A unit drawn m times
 // has m times the gradient and must count m times, not m squared.
-Matrix meat(const RowTable& rows, const std::vector<int>& free, int p, const CovarianceRequest& request) {
-  const auto q = static_cast<Eigen::Index>(free.size());
+Matrix meat(const RowTable& rows, const std::vector<int>& free, const Numbers& numbers, int p, const CovarianceRequest& request) {
+  const auto own = static_cast<Eigen::Index>(free.size()), q = own + static_cast<Eigen::Index>(numbers.size());
   int64_t units = request.count;
   if (request.clusters) units = 1 + *std::max_element(request.clusters, request.clusters + request.count);
   Matrix gradients = Matrix::Zero(q, units), out = Matrix::Zero(q, q);
@@ -91,7 +132,8 @@ Matrix meat(const RowTable& rows, const std::vector<int>& free, int p, const Cov
     if (!(rows.majoriser[r] > 0)) continue;
     const int64_t u = request.clusters ? request.clusters[r] : r;
     if (request.frequency) drawn[u] = std::max(drawn[u], request.frequency[r]);
-    for (Eigen::Index k = 0; k < q; ++k) gradients(k, u) += rows.slope[r] * rows.jacobian[r * p + free[k]];
+    for (Eigen::Index k = 0; k < own; ++k) gradients(k, u) += rows.slope[r] * rows.jacobian[r * p + free[k]];
+    for (Eigen::Index k = own; k < q; ++k) gradients(k, u) += numbers.sums.score[numbers.kept[k - own]][r];
   }
   for (int64_t u = 0; u < units; ++u)
     if (drawn[u] > 0) out.noalias() += gradients.col(u) * gradients.col(u).transpose() / drawn[u];
@@ -109,22 +151,27 @@ double cluster_count(const RowTable& rows, const CovarianceRequest& request) {
 }
 }  // namespace
 
-void covariance(RowModel& model, const double* parameters, const int8_t* active, const CovarianceRequest& request, double* out, int p) {
+void covariance(RowModel& model, const double* parameters, const int8_t* active, const CovarianceRequest& request, double* out, int p,
+                double* numbers_out) {
   std::fill(out, out + static_cast<size_t>(p) * p, not_a_number);
+  if (numbers_out) std::fill_n(numbers_out, kMostNuisance, not_a_number);
   const CovarianceKind kind = request.kind;
   if (has_kink(model.loss()) && kind != CovarianceKind::jacobian) return;   // no curvature to invert
   const std::vector<int> free = off_bounds(active, p);
   const auto q = static_cast<Eigen::Index>(free.size());
-  const RowView range{request.begin, request.count, request.weight, request.target};
+  const RowView range{request.begin, request.count, request.weight, request.target, request.own};
   const RowTable rows(model, parameters, p, range);
-  double used = 0, spread = 0;
+  const TableData& table = model.table();
+  double used = 0, spread = 0, weights = 0;
   for (int64_t r = 0; r < request.count; ++r) {
     if (!(rows.majoriser[r] > 0)) continue;
     used += request.frequency ? request.frequency[r] : 1;
     spread += rows.slope[r] * rows.slope[r] / rows.majoriser[r];
+    weights += request.weight ? request.weight[r] : table.weight.empty() ? 1 : table.weight[request.begin + r];
   }
+  const bool known = likelihood(model.loss()) && kind == CovarianceKind::hessian;   // no scale to estimate from what is left
   const double freedom = used - static_cast<double>(q);
-  if (q == 0 || !(freedom > 0)) return;
+  if (q == 0 || !(known ? freedom >= 0 : freedom > 0)) return;
   Matrix result;
   if (kind == CovarianceKind::jacobian) {
     if (!gram_inverse(scaled_jacobian(rows, free, p), result)) return;
@@ -132,11 +179,16 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
   } else {
     std::vector<double> full(static_cast<size_t>(p) * p);
     model.hessian(parameters, range, full.data());
-    Matrix h(q, q), inverse;
-    for (Eigen::Index i = 0; i < q; ++i)
-      for (Eigen::Index k = 0; k < q; ++k) h(i, k) = full[static_cast<size_t>(free[i]) * p + free[k]];
-    if (!definite_inverse(h, inverse)) return;
-    if (kind == CovarianceKind::hessian) {
+    const Numbers numbers(model, range, rows);
+    Matrix inverse;
+    if (!definite_inverse(joint_hessian(full, rows, free, numbers, p), inverse)) return;
+    if (known) {
+      result = inverse * (weights / used);
+      for (size_t k = 0; numbers_out && k < numbers.size(); ++k) {
+        const auto at = q + static_cast<Eigen::Index>(k);
+        numbers_out[numbers.place[k]] = result(at, at);
+      }
+    } else if (kind == CovarianceKind::hessian) {
       result = request.absolute ? inverse : Matrix(inverse * (spread / freedom));
     } else {
       double correction = used / freedom;
@@ -145,7 +197,7 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
         if (!(clusters > 1)) return;
         correction = clusters / (clusters - 1) * (used - 1) / freedom;
       }
-      result = sandwich(inverse, meat(rows, free, p, request)) * correction;
+      result = sandwich(inverse, meat(rows, free, numbers, p, request)) * correction;
     }
   }
   // A variance that rounding made negative says that the matrix holds no digits for its parameter.
@@ -157,13 +209,13 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
 void leverages(RowModel& model, Space space, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count, double* out) {
   std::fill(out, out + count, 0.0);
   const std::vector<int> free = off_bounds(active, p);
-  std::vector<double> fitted(count), jacobian(count * p);
-  model.rows(parameters, {begin, count}, {fitted.data(), nullptr, nullptr, nullptr, jacobian.data()});
+  std::vector<double> fitted(count), information(count), jacobian(count * p);
+  model.rows(parameters, {begin, count}, {fitted.data(), nullptr, information.data(), nullptr, jacobian.data()});
   Matrix j(count, static_cast<Eigen::Index>(free.size()));
   const TableData& table = model.table();
   for (int64_t r = 0; r < count; ++r) {
     const double slope = space == Space::log ? 1 / fitted[r] : space == Space::logit ? 1 / (fitted[r] * (1 - fitted[r])) : 1;
-    const double scale = slope * (table.inverse_sigma.empty() ? 1 : table.inverse_sigma[begin + r]) *
+    const double scale = of_counts(model.loss()) ? std::sqrt(information[r]) : slope * (table.inverse_sigma.empty() ? 1 : table.inverse_sigma[begin + r]) *
                          (table.weight.empty() ? 1 : std::sqrt(table.weight[begin + r]));
     for (size_t k = 0; k < free.size(); ++k) j(r, k) = scale * jacobian[r * p + free[k]];
   }
@@ -193,21 +245,21 @@ std::vector<int> unpressed(const RowTable& rows, const int8_t* active, int p) {
 
 // Do the fitted values not feel a relative change of parameter k? A linear parameter near zero is
 // simply small; so is any other whose being zero would change nothing, unless its natural size is one.
-bool idle(RowModel& model, const Problem& problem, const double* parameters, int k, double norm, double felt, int64_t begin, int64_t count) {
+bool idle(RowModel& model, const Problem& problem, const double* parameters, int k, double norm, double felt, const RowView& range) {
   if (problem.linear[k] || parameters[k] == 0) return false;
   if (norm * std::max(std::fabs(parameters[k]), problem.typical[k]) > kNotFelt * felt) return false;
   if (problem.typical[k] > 0) return true;
   std::vector<double> without(parameters, parameters + problem.parameters());
   without[k] = 0;
-  const double with = model.objective(parameters, {begin, count}), zeroed = model.objective(without.data(), {begin, count});
+  const double with = model.objective(parameters, range), zeroed = model.objective(without.data(), range);
   return !(zeroed <= with * (1 + 1e-6) + kPerfectFit * felt * felt);
 }
 }  // namespace
 
-bool find_tradeoffs(RowModel& model, const Problem& problem, const double* parameters, const int8_t* active, int64_t begin, int64_t count,
+bool find_tradeoffs(RowModel& model, const Problem& problem, const double* parameters, const int8_t* active, const RowView& range,
                     uint8_t* tradeoff) {
   const int p = problem.parameters();
-  const RowTable rows(model, parameters, p, {begin, count});
+  const RowTable rows(model, parameters, p, range);
   const std::vector<int> free = unpressed(rows, active, p);
   if (free.empty()) return false;
   double felt = 0;
@@ -219,7 +271,7 @@ bool find_tradeoffs(RowModel& model, const Problem& problem, const double* param
   for (Eigen::Index k = 0; k < j.cols(); ++k) {
     const double norm = j.col(k).norm();
     if (norm > 0) j.col(k) /= norm;
-    if (norm > 0 && !idle(model, problem, parameters, free[k], norm, felt, begin, count)) continue;
+    if (norm > 0 && !idle(model, problem, parameters, free[k], norm, felt, range)) continue;
     lacking = true;   // a parameter without any influence trades off with itself
     tradeoff[static_cast<size_t>(free[k]) * p + free[k]] = 1;
   }

@@ -28,6 +28,7 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   for (size_t k = 0; k < n; ++k) {
     sizes_[k] = ranges[k].size;
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, kSharpest * ranges[k].size};
+    jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
   std::vector<Field> fields;
@@ -99,7 +100,7 @@ void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, con
 // Goes on from where the far phase left each outcome.
 void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo) {
   for (int64_t k : todo)
-    jobs[k].relax = first_scale(problem_.loss, problem_.scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
+    jobs[k].relax = first_scale(problem_.loss, jobs[k].own ? jobs[k].own->scale : problem_.scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
   go_on(Stage::finish, jobs, outcomes, todo, options_);
 }
 
@@ -157,7 +158,7 @@ void Descent::exact_objectives() {
   if (problem_.loss == Loss::squared) return;
   for (size_t k = 0; k < jobs_.size(); ++k)
     if (std::isfinite(outcomes_[k].objective) && (has_kink(problem_.loss) || !fitted(outcomes_[k].status)))
-      outcomes_[k].objective = rows_.objective(outcomes_[k].parameters, {jobs_[k].begin, jobs_[k].count, jobs_[k].weight, jobs_[k].target});
+      outcomes_[k].objective = rows_.objective(outcomes_[k].parameters, {jobs_[k].begin, jobs_[k].count, jobs_[k].weight, jobs_[k].target, jobs_[k].own});
 }
 
 }  // namespace lawfit

@@ -13,6 +13,7 @@ namespace lawfit {
 struct RowRange {
   int64_t begin, count;
   double size;   // typical_size() of the rows
+  const LossNumbers* own = nullptr;
 };
 
 inline bool fitted(Status s) { return s == Status::converged || s == Status::converged_at_bound; }

@@ -28,12 +28,14 @@ struct StartRequest {
 struct FitTable {
   FitTable(int parameters, int64_t fits);
   void keep_starts();              // makes room for `starts` per fit
+  void keep_numbers();             // and for the loss's estimated numbers
   int parameters;
   int64_t fits, starts = 0;
   std::vector<double> values, objective, gradient_norm, best_share, second_objective;
   std::vector<int8_t> status, active;
   std::vector<int32_t> iterations, n_starts, n_converged;
   std::vector<uint8_t> moved, tradeoff;
+  std::vector<LossNumbers> numbers;   // empty unless some are estimated; NaN where none are
   std::vector<double> start_values, start_objective;   // fits x starts; empty unless kept
   std::vector<int8_t> start_status;
 };
@@ -48,7 +50,11 @@ struct FitRequest {
   StartRequest starts;
   const int64_t* numbers = nullptr;   // of the groups, counting into given starts; null: 0, 1, ...
   int64_t first_row = 0;              // of group number 0 in the result
+  const LossNumbers* own = nullptr;   // per group of the request: the loss's numbers; null: the objective's
+  bool compact = false;               // rows of the result are this request's groups, one after the other
   int64_t number(int64_t g) const { return numbers ? numbers[g] : g; }
+  int64_t row(int64_t g) const { return compact ? g : first_row + number(g); }
+  const LossNumbers* own_of(int64_t g) const { return own ? own + g : nullptr; }
 };
 
 

@@ -49,7 +49,7 @@ void GroupFits::run(FitTable& out) {
   if (!request_.starts.given && !request_.starts.asked) for (int round = 0; round < kHopRounds && hop(round); ++round) {}
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g]) continue;
-    const int64_t row = request_.first_row + request_.number(g);
+    const int64_t row = request_.row(g);
     reduce_starts(g, row, out);
     reduce_group(g, row, out);
   }
@@ -73,8 +73,8 @@ void GroupFits::make_starts() {
     double* values = &start_values_[g * starts_ * p_];
     if (request_.starts.given) std::copy_n(given(g, 0), starts_ * p_, values);
     if (!usable_[g] || cancelled_) continue;
-    if (request_.starts.given) source_.project(begin(g), count(g), starts_, values);
-    else source_.automatic(begin(g), count(g), values);
+    if (request_.starts.given) source_.project(g, starts_, values);
+    else source_.automatic(g, values);
   }
 }
 
@@ -86,7 +86,7 @@ void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> 
   for (size_t k = 0; k < groups.size(); ++k) {
     const int64_t g = groups[k];
     round.place[g] = static_cast<int64_t>(k);
-    ranges.insert(ranges.end(), each, RowRange{begin(g), count(g), typical_[g]});
+    ranges.insert(ranges.end(), each, RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
   }
   round.descent->run(ranges, std::move(starts), from);
   rounds_.push_back(std::move(round));
@@ -128,7 +128,7 @@ bool GroupFits::hop(int round) {
     if (!std::isfinite(o.objective) || (round == 0 && share(g) >= kRareBasin)) continue;
     groups.push_back(g);
     starts.resize(starts.size() + starts_ * p_);
-    source_.around(begin(g), count(g), o.parameters, round, &starts[starts.size() - starts_ * p_]);
+    source_.around(g, o.parameters, round, &starts[starts.size() - starts_ * p_]);
   }
   if (groups.empty()) return false;
   descend(groups, std::move(starts), {});
@@ -227,13 +227,13 @@ Status GroupFits::certified(int64_t g, const Outcome& o, const double* values, c
   Status status = own_status(o);
   const bool extreme = std::any_of(values, values + p_, [](double v) { return v != 0 && (std::fabs(v) < kLeastSize || std::fabs(v) > 1 / kLeastSize); });
   // The centred law may have a value where the natural parameters over- or underflow.
-  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, {begin(g), count(g)}))) return Status::not_finite;
+  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}))) return Status::not_finite;
   if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
   if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
   const bool doubtful = status == Status::stalled || status == Status::not_identified || !(o.inverse_trace < kSoundInverse);
   const bool an_end = fitted(status) || status == Status::stalled || status == Status::iteration_limit || status == Status::not_identified;
   if (!an_end || !doubtful) return status;
-  if (find_tradeoffs(rows_, problem_, values, active, begin(g), count(g), tradeoff)) return Status::not_identified;
+  if (find_tradeoffs(rows_, problem_, values, active, {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}, tradeoff)) return Status::not_identified;
   return status == Status::not_identified ? settled_status(active) : status;
 }
 

@@ -121,7 +121,7 @@ class KinkDescent {
   }
   double exact_slope(int64_t r) const {
     const double residual_now = residual(r);
-    const double psi = spec_.loss == Loss::absolute ? (residual_now > 0 ? 1 : -1) : (residual_now > 0 ? spec_.quantile : spec_.quantile - 1);
+    const double psi = spec_.loss == Loss::absolute ? (residual_now > 0 ? 1 : -1) : (residual_now > 0 ? spec_.tail : spec_.tail - 1);
     return -weight(r) * psi * stretch(r);
   }
 
@@ -159,8 +159,8 @@ class KinkDescent {
     Eigen::Index leave = -1;
     double side = 0;
     for (Eigen::Index i = 0; i < multiplier.size(); ++i) {
-      const double w = weight(zero_[i]), upper = spec_.loss == Loss::absolute ? w : spec_.quantile * w,
-                   lower = spec_.loss == Loss::absolute ? -w : (spec_.quantile - 1) * w;
+      const double w = weight(zero_[i]), upper = spec_.loss == Loss::absolute ? w : spec_.tail * w,
+                   lower = spec_.loss == Loss::absolute ? -w : (spec_.tail - 1) * w;
       const double excess = std::max(multiplier[i] - upper, lower - multiplier[i]) / w;
       if (excess > worst) { worst = excess; leave = i; side = multiplier[i] > upper ? 1 : -1; }
     }

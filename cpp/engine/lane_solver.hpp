@@ -61,7 +61,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
   L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_;
   Status verdict_[W];
   int64_t job_[W];

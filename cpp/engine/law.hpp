@@ -17,7 +17,9 @@ struct TableView {
 struct ObjectiveSpec {
   Space space;
   Loss loss;
-  double scale, quantile;
+  double scale, tail;          // the loss's numbers: see LossShape
+  bool free_scale = false, free_tail = false;   // estimated with the law's parameters
+  bool estimates() const { return free_scale || free_tail; }
 };
 
 // Positive and finite throughout: the logarithms exist.

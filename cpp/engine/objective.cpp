@@ -6,6 +6,35 @@ namespace lawfit {
 
 namespace {
 
+// Likelihoods of counts and shares. sigma: the row's variance is sigma^2 times the likelihood's own.
+template <Loss L_, bool kCurvature, bool kPlain>
+void count_rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
+  const ObjectiveBlock in = arguments;
+  const V zero = broadcast(0.0);
+  V value = sums.value, energy = sums.energy, sensitivity = sums.sensitivity;
+  for (int k = 0; k < count; ++k) {
+    const V m = load(in.model + k * in.model_stride);
+    const CountTerms terms = count_terms<L_>(m, load(in.target + k * W), in.shape);
+    V weight = broadcast(1.0);
+    if constexpr (!kPlain) {
+      const V inverse_sigma = load(in.inverse_sigma + k * in.sigma_stride);
+      weight = load(in.weight + k * in.weight_stride) * inverse_sigma * inverse_sigma;
+    }
+    // Rows of weight zero are padding or not drawn: they must not count even when m is not finite.
+    const L drawn = kPlain ? broadcast_bits(-1) : weight > zero;
+    const V information = select(drawn, weight * terms.information, zero), slope = select(drawn, weight * terms.slope, zero);
+    value += select(drawn, weight * terms.value, zero);
+    energy += select(drawn, information * terms.room * terms.room, zero);
+    sensitivity += select(drawn, vabs(slope * m), zero);
+    store(in.slope + k * W, slope);
+    store(in.majoriser + k * W, information);
+    if constexpr (kCurvature) store(in.curvature + k * W, select(drawn, weight * terms.curvature, zero));
+  }
+  sums.value = value;
+  sums.energy = energy;
+  sums.sensitivity = sensitivity;
+}
+
 // kPlain: all weights and sigmas are one.
 template <Space S_, Loss L_, bool kCurvature, bool kPlain>
 void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
@@ -56,7 +85,9 @@ void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
 
 template <Space S_, Loss L_, bool kCurvature>
 void block(const ObjectiveBlock& in, int count, ObjectiveSums& sums) {
-  (in.weight_stride || in.sigma_stride ? rows<S_, L_, kCurvature, false> : rows<S_, L_, kCurvature, true>)(in, count, sums);
+  const bool plain = !in.weight_stride && !in.sigma_stride;
+  if constexpr (of_counts(L_)) (plain ? count_rows<L_, kCurvature, true> : count_rows<L_, kCurvature, false>)(in, count, sums);
+  else (plain ? rows<S_, L_, kCurvature, true> : rows<S_, L_, kCurvature, false>)(in, count, sums);
 }
 
 template <Space S_, Loss L_> ObjectiveKernel pick(bool with_curvature) {
@@ -71,6 +102,7 @@ template <Space S_> ObjectiveKernel pick(Loss loss, bool with_curvature) {
     case Loss::cauchy: return pick<S_, Loss::cauchy>(with_curvature);
     case Loss::absolute: return pick<S_, Loss::absolute>(with_curvature);
     case Loss::quantile: return pick<S_, Loss::quantile>(with_curvature);
+    case Loss::student_t: return pick<S_, Loss::student_t>(with_curvature);
     default: return pick<S_, Loss::log_cosh>(with_curvature);
   }
 }
@@ -79,6 +111,12 @@ template <Space S_> ObjectiveKernel pick(Loss loss, bool with_curvature) {
 
 // A relative residual (y - m)/y is a linear one with sigma = y, so it needs no kernel of its own.
 ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature) {
+  switch (loss) {   // these have no residual, hence no space
+    case Loss::poisson: return pick<Space::linear, Loss::poisson>(with_curvature);
+    case Loss::negative_binomial: return pick<Space::linear, Loss::negative_binomial>(with_curvature);
+    case Loss::binomial: return pick<Space::linear, Loss::binomial>(with_curvature);
+    default: break;
+  }
   switch (space) {
     case Space::log: return pick<Space::log>(loss, with_curvature);
     case Space::logit: return pick<Space::logit>(loss, with_curvature);

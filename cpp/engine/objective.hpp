@@ -1,12 +1,16 @@
 // Residual space x loss as one pointwise contract: from the model value m, the datum, its
 // weight and sigma come the value, slope, curvature and majoriser weight with respect to m.
+// Likelihoods of counts and shares depend on m and y themselves; their value is half the deviance,
+// their majoriser weight the Fisher information.
 #pragma once
 #include "vector_math.hpp"
 
 namespace lawfit {
 
 enum class Space { linear, log, logit, relative };
-enum class Loss { squared, huber, soft_l1, cauchy, absolute, quantile, log_cosh };
+enum class Loss { squared, huber, soft_l1, cauchy, absolute, quantile, log_cosh, student_t, poisson, negative_binomial, binomial };
+constexpr bool likelihood(Loss loss) { return loss >= Loss::student_t; }        // values are half deviances
+constexpr bool of_counts(Loss loss) { return loss >= Loss::poisson; }   // terms of m and y, not of a residual
 
 // For one loss: value, psi = dvalue/dr, dpsi/dr, and the weight omega of the quadratic that
 // touches the loss at r and lies above it everywhere.
@@ -15,14 +19,16 @@ struct LossTerms { V value, psi, dpsi, omega; };
 // scale: the loss's own (delta); for the absolute and quantile losses the width of the smoothed
 // kink, which the solver drives towards zero. reach: residuals up to it are treated as inside the
 // quadratic part; it is the scale itself, except right after the scale has shrunk, when the rows
-// that were inside are about to follow it.
+// that were inside are about to follow it. tail: the quantile's level; of Student's t 1/nu, 0 being
+// the normal distribution. The scale of the negative binomial is its dispersion 1/size, 0 being Poisson.
 struct LossShape {
-  V scale, quantile, reach;
-  static LossShape of(V scale, V quantile) { return {scale, quantile, scale}; }
+  V scale, tail, reach;
+  static LossShape of(V scale, V tail) { return {scale, tail, scale}; }
 };
+struct LossNumbers { double scale, tail; };
 
 template <Loss L_> LAWFIT_INLINE LossTerms loss_terms(V r, const LossShape& shape) {
-  const V s = shape.scale, q = shape.quantile;
+  const V s = shape.scale, q = shape.tail;
   (void)s; (void)q;
   const V one = broadcast(1.0), zero = broadcast(0.0);
   const V size = vabs(r);
@@ -50,6 +56,10 @@ template <Loss L_> LAWFIT_INLINE LossTerms loss_terms(V r, const LossShape& shap
     const L inside = size <= shape.reach;
     return {half * smooth + tilt * r, half * select(inside, r / s, copysign(one, r)) + tilt, select(inside, half / s, zero),
             half / vmax(size, s)};
+  } else if constexpr (L_ == Loss::student_t) {   // (1/tail + 1)/2 log(1 + tail r^2/s^2)
+    const V s2 = s * s, u = r * r / s2, x = q * u, more = one + q, inverse = one / (s2 + q * r * r);
+    const V near = select(x > broadcast(1e-290), v_log1p(x) / x, one);
+    return {broadcast(0.5) * more * u * near, more * r * inverse, more * (s2 - q * r * r) * inverse * inverse, more * inverse};
   } else {
     V z = size / s, e = v_exp(broadcast(-2.0) * z);
     V t = (one - e) / (one + e);
@@ -60,6 +70,42 @@ template <Loss L_> LAWFIT_INLINE LossTerms loss_terms(V r, const LossShape& shap
     t = select(z < broadcast(1e-3), z * (one - z2 * broadcast(1.0 / 3)), t);
     V omega = select(z > zero, t / z, one);
     return {value, copysign(s * t, r), one - t * t, omega};
+  }
+}
+
+// d - log(1 + d), never negative; it loses all its digits below 1e-2, where its series has them.
+LAWFIT_INLINE V log_excess(V d) {
+  V series = broadcast(1.0 / 10);
+  for (int k = 9; k >= 2; --k) series = fma(-series, d, broadcast(1.0 / k));
+  return select(vabs(d) < broadcast(1e-2), d * d * series, d - v_log1p(d));
+}
+// y log(y/m) - y + m over `spread`, and 0 log 0 = 0; infinite where m leaves [0, inf) or, for y > 0, (0, inf).
+LAWFIT_INLINE V half_deviance(V m, V y, V spread) {
+  const V zero = broadcast(0.0), positive = select(y > zero, y, broadcast(1.0));
+  const V value = select(y > zero, y * log_excess((m - y) / (positive * spread)), m / spread);
+  return select(m >= zero, value, broadcast(infinity));
+}
+LAWFIT_INLINE V share_of(V y, V m) { return select(y > broadcast(0.0), y / m, broadcast(0.0)); }   // y/m, 0/0 = 0
+
+// For one likelihood of counts or shares y with mean m: value, and its derivatives with respect to m.
+// room: distance of m from the nearest end of its domain, what it is large or small against.
+struct CountTerms { V value, slope, curvature, information, room; };
+template <Loss L_> LAWFIT_INLINE CountTerms count_terms(V m, V y, const LossShape& shape) {
+  const V one = broadcast(1.0), zero = broadcast(0.0), least = broadcast(1e-300);
+  const V ratio = share_of(y, m), bent = share_of(ratio, m);
+  if constexpr (L_ == Loss::poisson) {
+    return {half_deviance(m, y, one), one - ratio, bent, one / vmax(m, least), m};
+  } else if constexpr (L_ == Loss::negative_binomial) {
+    const V a = shape.scale, spread = fma(a, m, one), inverse = one / spread;
+    const V tilt = a * (y - m) * inverse;
+    const V value = half_deviance(m, y, spread) + select(a > zero, log_excess(tilt) / a, zero);
+    // The variance is m + a m^2.
+    return {value, (one - ratio) * inverse, bent - a * (one + a * y) * inverse * inverse, inverse / vmax(m, least), m};
+  } else {
+    const V rest = one - m, failed = one - y, other = share_of(failed, rest);
+    const V curvature = bent + share_of(other, rest), product = m * rest;
+    return {half_deviance(m, y, one) + half_deviance(rest, failed, one), other - ratio, curvature,
+            select(product > zero, one / product, curvature), vmin(m, rest)};
   }
 }
 

@@ -132,7 +132,8 @@ void Descent::absorb(std::vector<Field>& fields) {
     if (tested.empty()) continue;
     const int64_t rows = jobs_[best].count;
     if (!test || made_for != rows) test = std::make_unique<BasinTest>(problem_, table_, made_for = rows);
-    test->inside(jobs_[best].begin, rows, outcomes_[best].parameters, starts, inside);
+    test->inside(jobs_[best].begin, rows, outcomes_[best].parameters, starts,
+                 jobs_[best].own ? *jobs_[best].own : LossNumbers{problem_.scale, problem_.tail}, inside);
     const Outcome found = outcomes_[best];
     for (size_t i = 0; i < inside.size(); ++i) {
       if (!inside[i]) continue;

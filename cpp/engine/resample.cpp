@@ -7,7 +7,7 @@
 
 #include "batch.hpp"
 #include "clock.hpp"
-#include "descent.hpp"
+#include "joint_fit.hpp"
 #include "pool.hpp"
 
 namespace lawfit {
@@ -45,6 +45,7 @@ class ReplicateCall {
     result_.objective.assign(total_, not_a_number);
     result_.status.assign(total_, static_cast<int8_t>(Status::cancelled));
     result_.checked.assign(total_, 0);
+    if (request.objective.estimates()) result_.numbers.assign(total_, {not_a_number, not_a_number});
     for (int64_t g = 0; g < request_.groups; ++g) prepare_group(g);
   }
 
@@ -67,7 +68,8 @@ class ReplicateCall {
   bool new_targets() const { return request_.scheme.new_targets(); }
 
   void prepare_group(int64_t g) {
-    Group group{count(g) > 0 && std::all_of(warm(g), warm(g) + p_, [](double v) { return std::isfinite(v); }), 0, 0};
+    const LossNumbers* own = request_.own(g);
+    Group group{count(g) > 0 && (!own || own->scale >= 0) && std::all_of(warm(g), warm(g) + p_, [](double v) { return std::isfinite(v); }), 0, 0};
     if (group.usable && has_kink(request_.objective.loss))   // a kink needs some smoothing to start from
       group.relax = 0.1 * rows_.objective(warm(g), {begin(g), count(g)}) / static_cast<double>(count(g));
     if (group.usable) group.sharpest = kSharpest * typical_size(table_, begin(g), count(g));
@@ -113,10 +115,15 @@ class ReplicateCall {
         continue;
       }
       Job job{begin(g), count(g), new_targets() ? nullptr : &drawn_[places[k - first]], warm(g), groups_[g].relax};
+      job.own = request_.own(g);
       job.target = new_targets() ? &drawn_[places[k - first]] : nullptr;
       job.sharpest = groups_[g].sharpest;
       jobs.push_back(job);
       index.push_back(k);
+    }
+    if (request_.objective.estimates()) {
+      refit_jointly(jobs, index, options);
+      return last;
     }
     Descent descent(problem_, table_, rows_, options, cancelled_);
     descent.refit(std::move(jobs));
@@ -127,6 +134,29 @@ class ReplicateCall {
       result_.status[index[k]] = static_cast<int8_t>(o.status);
     }
     return last;
+  }
+
+  void refit_jointly(const std::vector<Job>& jobs, const std::vector<int64_t>& index, const FitOptions& options) {
+    std::vector<double> values;
+    std::vector<LossNumbers> numbers;
+    for (size_t k = 0; k < jobs.size(); ++k) {
+      values.insert(values.end(), jobs[k].start, jobs[k].start + p_);
+      numbers.push_back(*request_.own(index[k] / request_.replicates));
+    }
+    JointFit joint(problem_, table_, rows_, options, cancelled_);
+    joint.run(jobs, values, numbers);
+    for (size_t k = 0; k < jobs.size(); ++k) {
+      const JointOutcome& o = joint.outcomes()[k];
+      std::copy_n(&values[k * p_], p_, &result_.values[index[k] * p_]);
+      result_.objective[index[k]] = o.objective;
+      result_.status[index[k]] = static_cast<int8_t>(o.status);
+      result_.numbers[index[k]] = numbers[k];
+    }
+  }
+
+  // Log-likelihoods have no zero to be relative to.
+  double lower(double objective) const {
+    return request_.objective.estimates() ? objective - kSameBasin * (1 + std::fabs(objective)) : objective * (1 - kSameBasin);
   }
 
   // Some replicates are fitted as if nothing were known: a warm start may miss a second basin.
@@ -185,11 +215,12 @@ class ReplicateCall {
       // Objectives of perfect fits are rounding: of the data's size, not of each other's.
       const int64_t g = k / request_.replicates;
       const double size = groups_[g].sharpest / kSharpest, rounding = 1e-26 * size * size * static_cast<double>(count(g));
-      if (!fitted(status) || (fitted(before) && !(found.objective[i] < result_.objective[k] * (1 - kSameBasin) - rounding))) continue;
+      if (!fitted(status) || (fitted(before) && !(found.objective[i] < lower(result_.objective[k]) - rounding))) continue;
       result_.checked[k] = fitted(before) ? 2 : 1;
       std::copy_n(&found.values[i * p_], p_, &result_.values[k * p_]);
       result_.objective[k] = found.objective[i];
       result_.status[k] = found.status[i];
+      if (!result_.numbers.empty()) result_.numbers[k] = found.numbers[i];
     }
   }
 
@@ -214,6 +245,7 @@ ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request,
 }
 
 std::vector<double> replicate_covariances(const CompiledLaw& law, const ReplicateRequest& request, const double* values,
+                                          const LossNumbers* numbers,
                                           CovarianceKind kind, bool absolute, const FitOptions& options) {
   const int p = law.natural.parameters;
   const int64_t total = request.groups * request.replicates;
@@ -233,7 +265,9 @@ std::vector<double> replicate_covariances(const CompiledLaw& law, const Replicat
       const double* at = values + k * p;
       if (!std::all_of(at, at + p, [](double v) { return std::isfinite(v); }) || !maker.make(g, k % request.replicates, drawn.data())) continue;
       for (int i = 0; i < p; ++i) active[i] = at[i] <= request.lower[i] ? -1 : at[i] >= request.upper[i] ? 1 : 0;
+      if (numbers && !(numbers[k].scale >= 0)) continue;
       CovarianceRequest one{kind, absolute, begin, n, kind == CovarianceKind::cluster ? request.scheme.units + begin : nullptr};
+      one.own = numbers ? numbers + k : nullptr;
       if (request.scheme.new_targets()) {
         one.target = drawn.data();
       } else {

@@ -57,17 +57,21 @@ struct ReplicateRequest {
   int64_t replicates;                  // per group
   Scheme scheme;
   int64_t checked = 0;                 // replicates per group that are fitted from automatic starts, too
+  const LossNumbers* numbers = nullptr;   // per group: the loss's, estimated; null: the objective's
+  const LossNumbers* own(int64_t g) const { return numbers ? numbers + g : nullptr; }
 };
 struct ReplicateTable {                // groups x replicates
   std::vector<double> values, objective;
+  std::vector<LossNumbers> numbers;    // empty unless some are estimated
   std::vector<int8_t> status;
   std::vector<uint8_t> checked;        // 0: not checked, 1: agrees, 2: a lower optimum was found and taken
 };
 ReplicateTable resample(const CompiledLaw& law, const ReplicateRequest& request, const FitOptions& options);
 
 // parameters x parameters for every replicate at its own optimum `values` (groups x replicates x
-// parameters); NaN where undefined. For the cluster kind the scheme's units are the clusters.
+// parameters) and its own numbers of the loss, if any; NaN where undefined. For the cluster kind the scheme's units are the clusters.
 std::vector<double> replicate_covariances(const CompiledLaw& law, const ReplicateRequest& request, const double* values,
+                                          const LossNumbers* numbers,
                                           CovarianceKind kind, bool absolute, const FitOptions& options);
 
 }  // namespace lawfit

@@ -17,6 +17,8 @@ TableView part(const TableView& table, int64_t begin, int64_t count, std::vector
   return {columns.data(), table.y + begin, table.weight ? table.weight + begin : nullptr, table.sigma ? table.sigma + begin : nullptr, count};
 }
 
+const LossNumbers* own(const RowJobs& jobs, int64_t job) { return jobs.numbers ? jobs.numbers + job : nullptr; }
+
 // work(model, job) for every job that has something to work on, `model` having the job's rows.
 template <class Work>
 bool for_each(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, const Work& work) {
@@ -29,6 +31,7 @@ bool for_each(const CompiledLaw& law, const TableView& table, const ObjectiveSpe
       for (int64_t job = begin; job < std::min(begin + kChunk, jobs.jobs); ++job) {
         const double* at = jobs.parameters + job * p;
         if (jobs.count[job] == 0 || !std::all_of(at, at + p, [](double v) { return std::isfinite(v); })) continue;
+        if (jobs.numbers && !(jobs.numbers[job].scale >= 0)) continue;
         RowModel model(law, part(table, jobs.begin[job], jobs.count[job], columns), objective, jobs.count[job]);
         work(model, job);
       }
@@ -42,18 +45,23 @@ bool for_each(const CompiledLaw& law, const TableView& table, const ObjectiveSpe
 bool objectives(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, double* out) {
   std::fill_n(out, jobs.jobs, not_a_number);
   return for_each(law, table, objective, jobs, [&](RowModel& model, int64_t job) {
-    out[job] = model.objective(jobs.parameters + job * law.natural.parameters, {0, jobs.count[job]});
+    out[job] = model.objective(jobs.parameters + job * law.natural.parameters, {0, jobs.count[job], nullptr, nullptr, own(jobs, job)});
   });
 }
 
 bool standard_errors(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, const int8_t* active,
-                     CovarianceKind kind, bool absolute, double* out) {
+                     CovarianceKind kind, bool absolute, double* out, double* numbers_out) {
   const int p = law.natural.parameters;
   std::fill_n(out, jobs.jobs * p, not_a_number);
+  if (numbers_out) std::fill_n(numbers_out, jobs.jobs * kMostNuisance, not_a_number);
   return for_each(law, table, objective, jobs, [&](RowModel& model, int64_t job) {
     std::vector<double> matrix(static_cast<size_t>(p) * p);
     const int8_t* on_bound = active + job * p;
-    covariance(model, jobs.parameters + job * p, on_bound, {kind, absolute, 0, jobs.count[job]}, matrix.data(), p);
+    double variance[kMostNuisance];
+    CovarianceRequest request{kind, absolute, 0, jobs.count[job]};
+    request.own = own(jobs, job);
+    covariance(model, jobs.parameters + job * p, on_bound, request, matrix.data(), p, numbers_out ? &variance[0] : nullptr);
+    for (int k = 0; numbers_out && k < kMostNuisance; ++k) numbers_out[job * kMostNuisance + k] = std::sqrt(variance[k]);
     for (int k = 0; k < p; ++k)
       if (!on_bound[k]) out[job * p + k] = std::sqrt(matrix[static_cast<size_t>(k) * p + k]);
   });

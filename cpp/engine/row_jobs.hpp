@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "covariance.hpp"
+#include "nuisance.hpp"
 
 namespace lawfit {
 
@@ -11,6 +12,7 @@ struct RowJobs {
   const int64_t *begin, *count;    // the rows of each job
   int64_t jobs;
   int variables;                   // of the law
+  const LossNumbers* numbers;      // the loss's, one a job; null: the objective's
   int threads;
   std::function<bool()> poll;      // false: stop
 };
@@ -22,8 +24,9 @@ struct RowJobs {
 bool objectives(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, double* out);
 
 // Standard errors, jobs x parameters, into `out`: roots of the covariance's diagonal, NaN where it is
-// undefined and for parameters that `active` (jobs x parameters) has on a bound.
+// undefined and for parameters that `active` (jobs x parameters) has on a bound. Those of the loss's
+// estimated numbers go into `numbers_out`, if given, jobs x kMostNuisance in the order of Density.
 bool standard_errors(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, const int8_t* active,
-                     CovarianceKind kind, bool absolute, double* out);
+                     CovarianceKind kind, bool absolute, double* out, double* numbers_out = nullptr);
 
 }  // namespace lawfit

@@ -19,7 +19,10 @@ void RowModel::prepare() {
                                            Layout::points);
 }
 
-double RowModel::exact_scale() const { return has_kink(objective_.loss) ? 1e-300 : objective_.scale; }
+LossShape RowModel::exact(const RowView& range) const {
+  const LossNumbers n = numbers(range);
+  return LossShape::of(broadcast(has_kink(objective_.loss) ? 1e-300 : n.scale), broadcast(n.tail));
+}
 
 void RowModel::load(const double* parameters, const RowView& range) {
   prepare();
@@ -30,14 +33,15 @@ void RowModel::load(const double* parameters, const RowView& range) {
 void RowModel::rows(const double* parameters, const RowView& range, const Evaluator::Rows& out, double smoothing) {
   if (range.count == 0) return;
   load(parameters, range);
-  const double scale = has_kink(objective_.loss) && smoothing > 0 ? smoothing : exact_scale();
-  evaluator_->rows(theta_, LossShape::of(broadcast(scale), broadcast(objective_.quantile)), out);
+  LossShape shape = exact(range);
+  if (has_kink(objective_.loss) && smoothing > 0) shape = LossShape::of(broadcast(smoothing), shape.tail);
+  evaluator_->rows(theta_, shape, out);
 }
 
 double RowModel::objective(const double* parameters, const RowView& range) {
   if (range.count == 0) return 0;
   load(parameters, range);
-  evaluator_->evaluate(Tier::value, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
+  evaluator_->evaluate(Tier::value, theta_, exact(range), sums_);
   return sums_.value[0][0];
 }
 
@@ -45,7 +49,7 @@ void RowModel::hessian(const double* parameters, const RowView& range, double* o
   std::fill_n(out, law_.natural.parameters * law_.natural.parameters, 0.0);
   if (range.count == 0) return;
   load(parameters, range);
-  evaluator_->evaluate(Tier::hessian, theta_, LossShape::of(broadcast(exact_scale()), broadcast(objective_.quantile)), sums_);
+  evaluator_->evaluate(Tier::hessian, theta_, exact(range), sums_);
   const int p = law_.natural.parameters;
   for (int i = 0; i < p; ++i)
     for (int j = 0; j <= i; ++j) out[i * p + j] = out[j * p + i] = sums_.second[i * (i + 1) / 2 + j][0];

@@ -10,6 +10,7 @@ namespace lawfit {
 struct RowView {
   int64_t begin, count;
   const double *weight = nullptr, *target = nullptr;
+  const LossNumbers* own = nullptr;   // the loss's numbers where they are not the objective's
 };
 
 class RowModel {
@@ -25,11 +26,13 @@ class RowModel {
   void hessian(const double* parameters, const RowView& range, double* out);
   const TableData& table() { return prepare(), table_; }
   Loss loss() const { return objective_.loss; }
+  const ObjectiveSpec& objective() const { return objective_; }
+  LossNumbers numbers(const RowView& range) const { return range.own ? *range.own : LossNumbers{objective_.scale, objective_.tail}; }
 
  private:
   void prepare();   // on first use: many fits need no row model
   void load(const double* parameters, const RowView& range);
-  double exact_scale() const;
+  LossShape exact(const RowView& range) const;
 
   const CompiledLaw& law_;
   const TableView view_;

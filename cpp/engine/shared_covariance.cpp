@@ -54,7 +54,7 @@ struct Part {
   Vector full;                              // of the shared diagonal, before the elimination
   std::vector<char> lost;
   int rank = 0;
-  double used = 0, scatter = 0;
+  double used = 0, scatter = 0, weight = 0;
   Matrix shared_gradients, own_gradients;   // rows x ..., for sandwiches: effective ones and steps
 };
 
@@ -88,6 +88,7 @@ class Arrow {
       full += parts_[g].full;
       used_ += parts_[g].used;
       scatter_ += parts_[g].scatter;
+      weight_ += parts_[g].weight;
       determined_ += parts_[g].rank;
     }
     left_ = scaled_inverse(reduced, full, kLostShare);
@@ -109,6 +110,8 @@ class Arrow {
     if (!(out.freedom > 0)) return out;
     const bool robust = request_.kind == CovarianceKind::sandwich || request_.kind == CovarianceKind::cluster;
     double correction = robust ? used_ / out.freedom : request_.absolute ? 1 : scatter_ / out.freedom;
+    // Likelihoods know their scale; weights count relative to their mean.
+    if (likelihood(objective_.loss) && request_.kind == CovarianceKind::hessian) correction = weight_ / used_;
     if (robust && !gather(correction, out.freedom)) return out;
     for (int64_t g = 0; g < request_.groups; ++g) if (count(g)) write(g, robust, correction, &out.groups[static_cast<size_t>(g) * p_ * p_]);
     return out;
@@ -132,6 +135,7 @@ class Arrow {
       const double root = std::sqrt(std::max(majoriser[r], 0.0));
       if (majoriser[r] > 0) {
         part.used += 1;
+        part.weight += table_.weight ? table_.weight[begin(g) + r] : 1;
         part.scatter += slope[r] * slope[r] / majoriser[r];
       }
       auto fill = [&](Matrix& to, Matrix& slopes, const std::vector<int>& which) {
@@ -257,7 +261,7 @@ class Arrow {
   std::vector<Part> parts_;
   std::vector<int> shared_;                 // free ones
   int64_t first_ = -1;
-  double used_ = 0, scatter_ = 0, determined_ = 0;
+  double used_ = 0, scatter_ = 0, weight_ = 0, determined_ = 0;
   Inverse left_;
   Matrix unit_gradients_, meat_;
 };

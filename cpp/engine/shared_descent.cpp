@@ -23,7 +23,7 @@ SharedDescent::SharedDescent(const Problem& problem, const std::vector<char>& is
     : problem_(problem), units_(problem, is_shared, table, groups, threads), limits_(limits), keep_going_(std::move(keep_going)),
       step_(units_.shared(), 0.0) {}
 
-LossShape SharedDescent::shape() const { return {broadcast(scale_), broadcast(problem_.quantile), broadcast(reach_)}; }
+LossShape SharedDescent::shape() const { return {broadcast(scale_), broadcast(problem_.tail), broadcast(reach_)}; }
 
 SharedOutcome SharedDescent::run(double* values, bool relax) {
   outcome_ = {};

@@ -47,6 +47,7 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   std::copy(job.start, job.start + p_, scratch_.begin());
   shift_centre(*problem_.centring, scratch_.data(), means, 1);
   const bool points = layout_ == Layout::points;
+  const LossNumbers numbers = job.own ? *job.own : LossNumbers{problem_.scale, problem_.tail};
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) {
     for (int i = 0; i < p_; ++i) theta_[i][l] = std::clamp(scratch_[i], problem_.lower[i], problem_.upper[i]);
     fresh_[l] = -1;
@@ -54,7 +55,8 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
     objective_[l] = infinity;
     size_[l] = last_size_[l] = infinity;
     slow_[l] = blind_[l] = at_scale_[l] = iterations_[l] = moved_[l] = 0;
-    target_scale_[l] = has_kink(problem_.loss) ? std::max(std::max(job.relax, 1e-300) * kKinkWidth, job.sharpest) : problem_.scale;
+    target_scale_[l] = has_kink(problem_.loss) ? std::max(std::max(job.relax, 1e-300) * kKinkWidth, job.sharpest) : numbers.scale;
+    tail_[l] = numbers.tail;
     scale_[l] = std::max(target_scale_[l], job.relax);
     if (stage_ == Stage::far) target_scale_[l] = scale_[l];
     reach_[l] = scale_[l];
@@ -126,6 +128,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   outcomes_ = outcomes;
   queue_ = &queue;
   limits_ = limits;
+  tail_ = broadcast(problem_.tail);
   fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = broadcast_bits(0);
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
@@ -133,7 +136,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   while (any(busy_)) {
     step();
     trial_point();
-    evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, broadcast(problem_.quantile), reach_}, next_);
+    evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, tail_, reach_}, next_);
     judge();
     if (stage_ == Stage::far) stop_far();
     stop_limits();

@@ -21,7 +21,7 @@ struct Problem {
   Space space;
   Loss loss;
   double scale;                          // delta of the loss
-  double quantile;
+  double tail;                           // its second number: see LossShape
   std::vector<double> lower, upper;
   std::vector<double> typical;           // size of an O(1) change, for parameters not in log metric
   std::vector<char> log_metric, linear;
@@ -36,6 +36,7 @@ struct Job {
   double sharpest = 0;                   // least smoothing of kinks that rounding leaves meaningful
   bool cautious = false;                 // finish: begin with short reweighted steps
   const double* target = nullptr;        // rows' T(y), or null for the table's own
+  const LossNumbers* own = nullptr;      // the loss's numbers for this job, or null for the problem's
 };
 
 struct Outcome {                         // natural scale, except that `active` is -1, 0, +1

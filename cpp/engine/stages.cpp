@@ -15,7 +15,7 @@ constexpr int64_t kLanesPerWorker = 2 * W;
 
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                      const std::vector<double>& upper) {
-  Problem problem{&law.centred, &law.analysis.centring, objective.space, objective.loss, objective.scale, objective.quantile,
+  Problem problem{&law.centred, &law.analysis.centring, objective.space, objective.loss, objective.scale, objective.tail,
                   lower, upper, {}, {}, {}};
   for (size_t k = 0; k < lower.size(); ++k) {
     const ParameterRole& role = law.analysis.roles[k];

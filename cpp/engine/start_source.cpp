@@ -12,6 +12,15 @@ namespace {
 // Weights under which linear residuals approximate those of the real space.
 std::vector<double> linearised_sigma(const FitRequest& request) {
   const TableView& t = request.table;
+  if (of_counts(request.objective.loss)) {   // the likelihood's own variance, at the datum, away from zero
+    std::vector<double> sigma(t.rows);
+    const bool share = request.objective.loss == Loss::binomial;
+    for (int64_t r = 0; r < t.rows; ++r) {
+      const double y = t.y[r];
+      sigma[r] = (t.sigma ? t.sigma[r] : 1) * std::sqrt(share ? std::max(y * (1 - y), 0.05) : std::max(y, 0.5) + request.objective.scale * y * y);
+    }
+    return sigma;
+  }
   if (request.objective.space == Space::linear)
     return t.sigma ? std::vector<double>(t.sigma, t.sigma + t.rows) : std::vector<double>();
   std::vector<double> sigma(t.rows);
@@ -63,7 +72,7 @@ void StartSource::make_for(int64_t count) {
   real_ = std::make_unique<Evaluator>(law_.centred, o.space, has_kink(o.loss) ? Loss::absolute : o.loss, capacity, weighted,
                                       !table_.inverse_sigma.empty(), layout);
   maker_ = std::make_unique<StartMaker>(plan_, law_.exponential_target, law_.analysis.centring, *linear_, *real_,
-                                        has_kink(o.loss) ? 1e-300 : o.scale, o.quantile);
+                                        has_kink(o.loss) ? 1e-300 : o.scale, o.tail);
   made_ = {layout, capacity, plan_.nodes, plan_.subsets};
 }
 
@@ -86,13 +95,15 @@ int64_t StartSource::count(const CompiledLaw& law, const ObjectiveSpec& objectiv
 }
 
 // Starts need no more rows than this: of larger groups a random sample is looked at.
-StartSource::Rows StartSource::look_at(int64_t begin, int64_t count) {
+StartSource::Rows StartSource::look_at(int64_t group) {
+  const int64_t begin = request_.offsets[group], count = request_.offsets[group + 1] - begin;
   if (linear_table_.rows == 0) {
     const std::vector<double> sigma = linearised_sigma(request_);
     linear_table_ = prepare_table(law_.centred, request_.table.columns, request_.table.y, request_.table.weight,
                                   sigma.empty() ? nullptr : sigma.data(), request_.table.rows, Space::linear);
   }
   make_for(std::min(count, kMostRows));
+  if (request_.own) maker_->set_numbers(request_.own[group]);
   if (count <= kMostRows) return {&linear_table_, &table_, begin, count};
   const Philox stream(seed_, 0x5A3B1Eu);
   std::vector<int64_t> chosen(kMostRows);
@@ -107,17 +118,17 @@ StartSource::Rows StartSource::look_at(int64_t begin, int64_t count) {
   return {&sampled_linear_, &sampled_, 0, kMostRows};
 }
 
-void StartSource::automatic(int64_t begin, int64_t count, double* out) {
-  const Rows rows = look_at(begin, count);
+void StartSource::automatic(int64_t group, double* out) {
+  const Rows rows = look_at(group);
   maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
 }
-void StartSource::project(int64_t begin, int64_t count, int64_t starts, double* values) {
+void StartSource::project(int64_t group, int64_t starts, double* values) {
   if (!projects()) return;
-  const Rows rows = look_at(begin, count);
+  const Rows rows = look_at(group);
   maker_->project(*rows.linear, *rows.real, rows.begin, rows.count, starts, values);
 }
-void StartSource::around(int64_t begin, int64_t count, const double* centre, int round, double* out) {
-  const Rows rows = look_at(begin, count);
+void StartSource::around(int64_t group, const double* centre, int round, double* out) {
+  const Rows rows = look_at(group);
   maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
 }
 

@@ -11,20 +11,20 @@ class StartSource {
  public:
   StartSource(const CompiledLaw& law, const FitRequest& request, const TableData& table, uint64_t seed);
 
-  // Each writes starts (natural scale) for rows [begin, begin + count) of one group.
+  // Each writes starts (natural scale) for the rows of one group of the request.
   int64_t automatic_count() const;
   static int64_t count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                        const std::vector<double>& upper, const std::vector<double>& guess, int asked);
-  void automatic(int64_t begin, int64_t count, double* out);
-  void project(int64_t begin, int64_t count, int64_t starts, double* values);
+  void automatic(int64_t group, double* out);
+  void project(int64_t group, int64_t starts, double* values);
   // Starts scattered around `centre`; how many automatic_count() says.
-  void around(int64_t begin, int64_t count, const double* centre, int round, double* out);
+  void around(int64_t group, const double* centre, int round, double* out);
   int nonlinear() const;
 
  private:
   bool projects() const;
   struct Rows { const TableData *linear, *real; int64_t begin, count; };
-  Rows look_at(int64_t begin, int64_t count);
+  Rows look_at(int64_t group);
   StartPlan plan_for(int64_t count) const;
   void make_for(int64_t count);
 

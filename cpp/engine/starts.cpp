@@ -47,8 +47,9 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 64)));
   plan.chosen = std::min(kChosenPerDimension[dimension], plan.nodes);
   // A loss that forgets outliers has an optimum for every set of rows it may take for outliers.
-  plan.subsets = loss == Loss::cauchy && rows <= kMostSubsetRows;
-  if (loss == Loss::cauchy) {
+  const bool forgets = loss == Loss::cauchy || loss == Loss::student_t;
+  plan.subsets = forgets && rows <= kMostSubsetRows;
+  if (forgets) {
     plan.nodes = std::max(plan.nodes, 64);
     plan.chosen = std::max(plan.chosen, 12);
   }
@@ -56,8 +57,8 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   return plan;
 }
 
-StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile)
-    : plan_(plan), centring_(centring), linear_(linear), real_(real), scale_(scale), quantile_(quantile),
+StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double tail)
+    : plan_(plan), centring_(centring), linear_(linear), real_(real), scale_(scale), tail_(tail),
       p_(plan.program->parameters), arena_(p_ + sum_vectors(p_)), smallest_(p_), largest_(p_), closest_(p_),
       nodes_(static_cast<size_t>(plan.nodes) * p_), objective_(plan.nodes), means_(centring.nodes.size()) {
   theta_ = arena_.take_vectors(p_);
@@ -219,7 +220,7 @@ void StartMaker::solve_lanes(bool nonnegative) {
 }
 
 V StartMaker::objectives() {
-  real_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale_), broadcast(quantile_)), sums_);
+  real_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale_), broadcast(tail_)), sums_);
   const V f = sums_.value[0];
   return select((f - f) == V{}, f, broadcast(infinity));
 }

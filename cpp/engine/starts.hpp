@@ -26,7 +26,8 @@ class StartMaker {
  public:
   // linear: squared residuals in linear space, weighted so that they approximate the real ones;
   // real: the objective itself, which ranks the nodes.
-  StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double quantile);
+  StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double tail);
+  void set_numbers(const LossNumbers& own) { scale_ = own.scale; tail_ = own.tail; }
   // Writes plan.chosen starts (natural scale) for rows [begin, begin + count): spread over the
   // scales of the law, or scattered around `centre` (natural scale) when it is not null.
   void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
@@ -49,7 +50,7 @@ class StartMaker {
   const StartPlan& plan_;
   const Centring& centring_;
   Evaluator &linear_, &real_;
-  const double scale_, quantile_;
+  double scale_, tail_;
   const int p_;
   Arena arena_;
   V* theta_;

@@ -43,20 +43,52 @@ bool Poll::operator()(int64_t done, int64_t total) {
   return true;
 }
 
-ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, double parameter) {
+ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, const py::handle& numbers) {
   static const char* spaces[] = {"linear", "log", "logit", "relative"};
-  static const char* losses[] = {"squared", "huber", "soft_l1", "cauchy", "absolute", "quantile", "log_cosh"};
+  static const char* losses[] = {"squared", "huber", "soft_l1", "cauchy", "absolute", "quantile", "log_cosh", "student_t", "poisson",
+                                 "negative_binomial", "binomial"};
+  const bool several = py::isinstance<py::tuple>(numbers);
+  const double parameter = several ? numbers.cast<py::tuple>()[0].cast<double>() : numbers.cast<double>();
   ObjectiveSpec spec{Space::linear, Loss::squared, parameter, 0.5};
   bool found = false;
   for (int i = 0; i < 4; ++i) if (space == spaces[i]) { spec.space = static_cast<Space>(i); found = true; }
   require(found, "unknown residual space: " + space);
   found = false;
-  for (int i = 0; i < 7; ++i) if (loss == losses[i]) { spec.loss = static_cast<Loss>(i); found = true; }
+  for (int i = 0; i < static_cast<int>(std::size(losses)); ++i) if (loss == losses[i]) { spec.loss = static_cast<Loss>(i); found = true; }
   require(found, "unknown loss: " + loss);
-  if (spec.loss == Loss::quantile) { spec.quantile = parameter; spec.scale = 1; }
+  if (spec.loss == Loss::quantile) { spec.tail = parameter; spec.scale = 1; }
   if (spec.loss == Loss::squared || spec.loss == Loss::absolute) spec.scale = 1;
-  require(spec.scale > 0 && std::isfinite(spec.scale), "loss scale must be positive and finite");
+  if (several) {
+    const auto t = numbers.cast<py::tuple>();
+    require(t.size() == 4, "loss: expected four numbers");
+    spec.tail = t[1].cast<double>();
+    spec.free_scale = t[2].cast<bool>();
+    spec.free_tail = t[3].cast<bool>();
+    require(std::isfinite(spec.tail) && spec.tail >= 0, "loss: tail must not be negative");
+  }
+  require(!of_counts(spec.loss) || spec.space == Space::linear, "loss: counts and shares have no residual space");
+  const bool positive = of_counts(spec.loss) ? spec.scale >= 0 : spec.scale > 0;
+  require(positive && std::isfinite(spec.scale), "loss scale must be positive and finite");
   return spec;
+}
+
+ObjectiveSpec objective_spec(const py::tuple& objective) {
+  return objective_spec(objective[0].cast<std::string>(), objective[1].cast<std::string>(), objective[2]);
+}
+
+std::vector<LossNumbers> loss_numbers(const py::object& pairs, int64_t count) {
+  std::vector<LossNumbers> out;
+  if (pairs.is_none()) return out;
+  const auto array = pairs.cast<Doubles>();
+  require(array.ndim() == 2 && array.shape(0) == count && array.shape(1) == 2, "numbers: expected two for each fit");
+  for (int64_t k = 0; k < count; ++k) out.push_back({array.data()[2 * k], array.data()[2 * k + 1]});
+  return out;
+}
+std::vector<double> flat(const std::vector<LossNumbers>& numbers) {
+  std::vector<double> out;
+  out.reserve(2 * numbers.size());
+  for (const LossNumbers& n : numbers) out.insert(out.end(), {n.scale, n.tail});
+  return out;
 }
 
 FitOptions fit_options(const py::dict& options) {

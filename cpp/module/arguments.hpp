@@ -35,7 +35,15 @@ struct Poll {
   bool operator()(int64_t done, int64_t total);
 };
 
-ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, double parameter);
+// `numbers`: the loss's one number, or (scale, tail, scale is estimated, tail is estimated).
+ObjectiveSpec objective_spec(const std::string& space, const std::string& loss, const py::handle& numbers);
+ObjectiveSpec objective_spec(const py::tuple& objective);   // (space, loss, numbers)
+
+// Pairs (scale, tail), one a group or job; empty for None.
+std::vector<LossNumbers> loss_numbers(const py::object& pairs, int64_t count);
+inline const LossNumbers* data_or_null(const std::vector<LossNumbers>& numbers) { return numbers.empty() ? nullptr : numbers.data(); }
+std::vector<double> flat(const std::vector<LossNumbers>& numbers);
+
 FitOptions fit_options(const py::dict& options);
 CovarianceKind covariance_kind(const std::string& name);
 

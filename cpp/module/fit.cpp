@@ -72,6 +72,7 @@ py::dict arrays_of(FitTable&& table, const std::vector<py::ssize_t>& axes) {
   out["second_objective"] = to_numpy(std::move(table.second_objective), axes);
   out["tradeoff"] = to_numpy(std::move(table.tradeoff), shape({p, p})).attr("view")("bool");
   out["moved"] = to_numpy(std::move(table.moved), axes).attr("view")("bool");
+  if (!table.numbers.empty()) out["numbers"] = to_numpy(flat(table.numbers), shape({2}));
   if (!table.start_status.empty() || s > 0) {
     out["start_params"] = to_numpy(std::move(table.start_values), shape({s, p}));
     out["start_objective"] = to_numpy(std::move(table.start_objective), shape({s}));
@@ -116,7 +117,7 @@ py::list fit_many(const py::list& laws, const py::list& columns, const Doubles& 
   }
   for (auto item : objectives) {
     const auto t = item.cast<py::tuple>();
-    request.objectives.push_back(objective_spec(t[0].cast<std::string>(), t[1].cast<std::string>(), t[2].cast<double>()));
+    request.objectives.push_back(objective_spec(t));
   }
   std::vector<FitTable> tables = run(request, options, progress);
   py::list out;
@@ -127,14 +128,14 @@ py::list fit_many(const py::list& laws, const py::list& columns, const Doubles& 
 
 // One law under one objective; arrays have a leading axis of groups.
 py::dict fit_one_law(const py::tuple& graph, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
-                     const Int64s& offsets, const std::string& space, const std::string& loss, double loss_parameter, const Doubles& lower,
+                     const Int64s& offsets, const std::string& space, const std::string& loss, const py::object& loss_numbers, const Doubles& lower,
                      const Doubles& upper, const Doubles& guess, const py::object& starts, int n_starts, const py::dict& options,
                      const py::object& progress) {
   py::list places;
   for (size_t k = 0; k < columns.size(); ++k) places.append(k);
   py::list laws, objectives, subsets;
   laws.append(py::make_tuple(graph, places, lower, upper, guess, starts, n_starts));
-  objectives.append(py::make_tuple(space, loss, loss_parameter));
+  objectives.append(py::make_tuple(space, loss, loss_numbers));
   subsets.append(py::make_tuple(py::none(), offsets));
   py::dict result = fit_many(laws, columns, y, weights, sigma, objectives, subsets, options, progress)[0].cast<py::dict>();
   for (auto [name, array] : py::dict(result)) result[name] = array[py::make_tuple(0, 0)];

@@ -92,13 +92,13 @@ py::array model_hessian(const py::tuple& graph, const Doubles& parameters, const
 }
 
 py::dict pointwise(const py::tuple& graph, const Doubles& parameters, const py::list& columns, const Doubles& y, const py::object& weights,
-                   const py::object& sigma, const std::string& space, const std::string& loss, double loss_parameter) {
+                   const py::object& sigma, const std::string& space, const std::string& loss, const py::object& loss_numbers) {
   TableArguments table(columns, y, weights, sigma);
   const int p = static_cast<int>(parameters.size());
   const int64_t n = table.view.rows;
   GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
   CompiledLaw law(arguments.view, table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
-  const ObjectiveSpec spec = objective_spec(space, loss, loss_parameter);
+  const ObjectiveSpec spec = objective_spec(space, loss, loss_numbers);
   RowModel model(law, table.view, spec, n);
   std::vector<double> fitted(n), residual(n), value(n), slope(n), majoriser(n), curvature(n);
   model.rows(parameters.data(), {0, n}, {fitted.data(), slope.data(), majoriser.data(), curvature.data(), nullptr, value.data()});

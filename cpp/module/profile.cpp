@@ -15,7 +15,7 @@ py::dict profile_quantities(const py::tuple& graph, const py::tuple& data, const
   const int p = static_cast<int>(fitted.size());
   const int64_t n = quantities.view.rows;
   GraphArguments law_graph(graph, p, static_cast<int>(table.columns.size())), quantity_graph(quantity, p, static_cast<int>(quantities.columns.size()));
-  ProfileRequest request{table.view, objective_spec(objective[0].cast<std::string>(), objective[1].cast<std::string>(), objective[2].cast<double>()),
+  ProfileRequest request{table.view, objective_spec(objective),
                          to_vector(bounds[0].cast<Doubles>()), to_vector(bounds[1].cast<Doubles>()), to_vector(fitted), n,
                          rise.data(), tangent.data(), step.data(), least.data(), most.data(), points};
   require(static_cast<int>(request.lower.size()) == p && static_cast<int>(request.upper.size()) == p, "bounds: lengths differ");

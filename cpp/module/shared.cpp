@@ -24,7 +24,7 @@ struct SharedArguments {
         guess(bounds[2].cast<Doubles>()), shared(shared_in), offsets(offsets_in),
         graph(graph_in, static_cast<int>(lower.size()), static_cast<int>(table.columns.size())),
         request{graph.view, table.view, offsets.data(), offsets.size() - 1,
-                objective_spec(objective[0].cast<std::string>(), objective[1].cast<std::string>(), objective[2].cast<double>()),
+                objective_spec(objective),
                 to_vector(lower), to_vector(upper), to_vector(guess), std::vector<char>(shared.data(), shared.data() + shared.size()), {}} {
     const py::ssize_t p = lower.size();
     require(upper.size() == p && guess.size() == p && shared.size() == p, "bounds: lengths differ");

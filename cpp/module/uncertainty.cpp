@@ -31,13 +31,14 @@ struct ReplicateArguments {
   py::array_t<uint64_t, py::array::c_style | py::array::forcecast> keys;
   ReplicateRequest request;
   FitOptions options;
+  std::vector<LossNumbers> numbers;   // per group, the fourth of the objective's entries
 
   ReplicateArguments(const py::tuple& graph_in, const py::tuple& data, const py::tuple& objective, const py::tuple& bounds,
                      const Int64s& offsets_in, const Doubles& warm_in, int64_t replicates, const py::dict& scheme, const py::dict& settings)
       : table(data[0].cast<py::list>(), data[1], data[2], data[3]), p(static_cast<int>(bounds[0].cast<Doubles>().size())),
         graph(graph_in, p, static_cast<int>(table.columns.size())), offsets(offsets_in), warm(warm_in),
         request{graph.view, table.view, offsets.data(), offsets.size() - 1,
-                objective_spec(objective[0].cast<std::string>(), objective[1].cast<std::string>(), objective[2].cast<double>()),
+                objective_spec(objective),
                 to_vector(bounds[0].cast<Doubles>()), to_vector(bounds[1].cast<Doubles>()), to_vector(bounds[2].cast<Doubles>()), warm.data(),
                 replicates, {}},
         options(fit_options(settings)) {
@@ -47,6 +48,9 @@ struct ReplicateArguments {
     require(warm.ndim() == 2 && warm.shape(0) == request.groups && warm.shape(1) == p, "warm: expected (groups, parameters)");
     require(request.upper.size() == request.lower.size() && request.guess.size() == request.lower.size(), "bounds: lengths differ");
     require(replicates >= 0, "replicates: must not be negative");
+    if (objective.size() > 3) numbers = loss_numbers(objective[3], request.groups);
+    request.numbers = data_or_null(numbers);
+    require(request.numbers || !request.objective.estimates(), "numbers: needed for every group");
     Scheme& s = request.scheme;
     s.kind = choose<Resampling>("kind", scheme["kind"].cast<std::string>(),
                                 {"pairs", "cluster", "stratified", "bayesian", "jackknife", "residual", "wild", "parametric", "given"});
@@ -104,25 +108,28 @@ py::dict resample_fits(const py::tuple& graph, const py::tuple& data, const py::
   out["objective"] = to_numpy(std::move(result.objective), {g, r});
   out["status"] = to_numpy(std::move(result.status), {g, r});
   out["checked"] = to_numpy(std::move(result.checked), {g, r});
+  if (!result.numbers.empty()) out["numbers"] = to_numpy(flat(result.numbers), {g, r, 2});
   return out;
 }
 
 py::array covariances_of_replicates(const py::tuple& graph, const py::tuple& data, const py::tuple& objective, const py::tuple& bounds,
                                     const Int64s& offsets, const Doubles& warm, int64_t replicates, const py::dict& scheme,
-                                    const Doubles& values, const std::string& kind, bool absolute, const py::dict& settings) {
+                                    const Doubles& values, const std::string& kind, bool absolute, const py::dict& settings,
+                                    const py::object& numbers) {
   ReplicateArguments arguments(graph, data, objective, bounds, offsets, warm, replicates, scheme, settings);
   const py::ssize_t g = arguments.request.groups, p = arguments.p;
   require(values.ndim() == 3 && values.shape(0) == g && values.shape(1) == replicates && values.shape(2) == p,
           "values: expected (groups, replicates, parameters)");
   const CovarianceKind which = covariance_kind(kind);
   require(which != CovarianceKind::cluster || arguments.request.scheme.units, "units: needed for the cluster kind");
+  const std::vector<LossNumbers> own = loss_numbers(numbers, g * replicates);
   Poll poll{py::none()};
   arguments.options.poll = [&](int64_t done, int64_t total) { return poll(done, total); };
   std::vector<double> out;
   {
     py::gil_scoped_release release;
     CompiledLaw law(arguments.graph.view, arguments.table.view, arguments.request.lower, arguments.request.upper);
-    out = replicate_covariances(law, arguments.request, values.data(), which, absolute, arguments.options);
+    out = replicate_covariances(law, arguments.request, values.data(), data_or_null(own), which, absolute, arguments.options);
   }
   if (poll.error) std::rethrow_exception(poll.error);
   return to_numpy(std::move(out), {g, replicates, p, p});
@@ -135,7 +142,7 @@ py::tuple rows_of_fits(const py::tuple& graph, const py::tuple& data, const py::
   require(params.ndim() == 2 && active.size() == params.size() && offsets.size() == params.shape(0) + 1, "params: expected (groups, parameters)");
   const int64_t n = table.view.rows, groups = params.shape(0);
   const int p = static_cast<int>(params.shape(1));
-  const ObjectiveSpec spec = objective_spec(objective[0].cast<std::string>(), objective[1].cast<std::string>(), objective[2].cast<double>());
+  const ObjectiveSpec spec = objective_spec(objective);
   GraphArguments arguments(graph, p, static_cast<int>(table.columns.size()));
   std::vector<double> fitted(n, NAN), residual(n, NAN), leverage(n, 0.0);
   int64_t longest = 1;
@@ -163,7 +170,7 @@ py::tuple rows_of_fits(const py::tuple& graph, const py::tuple& data, const py::
 }
 
 py::array fit_covariance(const py::tuple& graph, const Doubles& parameters, const py::list& columns, const Doubles& y, const py::object& weights,
-                         const py::object& sigma, const std::string& space, const std::string& loss, double loss_parameter, const Int8s& active,
+                         const py::object& sigma, const std::string& space, const std::string& loss, const py::object& loss_numbers, const Int8s& active,
                          const std::string& kind, bool absolute, const py::object& clusters) {
   TableArguments table(columns, y, weights, sigma);
   const int p = static_cast<int>(parameters.size());
@@ -178,7 +185,7 @@ py::array fit_covariance(const py::tuple& graph, const Doubles& parameters, cons
   require(which != CovarianceKind::cluster || (units.size() > 0), "clusters: needed for the cluster kind");
   GraphArguments arguments(graph, p, static_cast<int>(columns.size()));
   CompiledLaw law(arguments.view, table.view, unbounded(p, -INFINITY), unbounded(p, INFINITY));
-  RowModel model(law, table.view, objective_spec(space, loss, loss_parameter), table.view.rows);
+  RowModel model(law, table.view, objective_spec(space, loss, loss_numbers), table.view.rows);
   std::vector<double> out(static_cast<size_t>(p) * p);
   const CovarianceRequest request{which, absolute, 0, table.view.rows, units.size() ? units.data() : nullptr};
   covariance(model, parameters.data(), active.data(), request, out.data(), p);
@@ -188,10 +195,12 @@ py::array fit_covariance(const py::tuple& graph, const Doubles& parameters, cons
 
 void bind_uncertainty(py::module_& m) {
   m.def("resample", &resample_fits);
-  m.def("replicate_covariances", &covariances_of_replicates);
+  m.def("replicate_covariances", &covariances_of_replicates, py::arg("graph"), py::arg("data"), py::arg("objective"), py::arg("bounds"),
+        py::arg("offsets"), py::arg("warm"), py::arg("replicates"), py::arg("scheme"), py::arg("values"), py::arg("kind"), py::arg("absolute"),
+        py::arg("settings"), py::arg("numbers") = py::none());
   m.def("rows_of_fits", &rows_of_fits);
   m.def("covariance", &fit_covariance, py::arg("graph"), py::arg("params"), py::arg("columns"), py::arg("y"), py::arg("weights"),
-        py::arg("sigma"), py::arg("space"), py::arg("loss"), py::arg("loss_parameter"), py::arg("active"), py::arg("kind"),
+        py::arg("sigma"), py::arg("space"), py::arg("loss"), py::arg("loss_numbers"), py::arg("active"), py::arg("kind"),
         py::arg("absolute"), py::arg("clusters") = py::none());
 }
 

@@ -24,6 +24,7 @@ from .fits import Fits
 from .installation import info
 from .isoflop import IsoFlop, isoflop
 from .law import Law, Parameter, as_law
+from .likelihoods import Binomial, Gaussian, NegativeBinomial, Poisson, StudentT
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
 from .profile import Profile
@@ -41,6 +42,7 @@ __all__ = [
     "Absolute",
     "Allocation",
     "Approaches",
+    "Binomial",
     "Bootstrap",
     "Bootstraps",
     "Cauchy",
@@ -57,13 +59,16 @@ __all__ = [
     "FitError",
     "FitWarning",
     "Fits",
+    "Gaussian",
     "Huber",
     "IsoFlop",
     "Law",
     "LawError",
     "LogCosh",
     "Multiplier",
+    "NegativeBinomial",
     "Parameter",
+    "Poisson",
     "Prediction",
     "Profile",
     "Protocol",
@@ -72,6 +77,7 @@ __all__ = [
     "SoftL1",
     "Squared",
     "Starts",
+    "StudentT",
     "approaches",
     "as_law",
     "attention_cost",

@@ -114,6 +114,9 @@ def _document(fit: Fit) -> dict[str, Any]:
             f.name: plain(getattr(fit.joint, f.name)) for f in fields(fit.joint)
             if f.name not in ("source", "group")
         },
+        "nuisance": plain(fit.nuisance),
+        "nuisance_stderr": plain(fit.nuisance_stderr),
+        "numbers": plain(fit.numbers),
         "starts": None if fit.starts is None else {
             "params": plain(fit.starts.params),
             "objective": plain(fit.starts.objective),
@@ -195,6 +198,9 @@ def _fit(document: Mapping[str, Any]) -> Fit:
         known_covariance=None if document.get("known_covariance") is None
         else np.stack([_array(row) for row in document["known_covariance"]]),
         joint=_joint(document.get("joint")),
+        nuisance=_floats(document.get("nuisance", {})),
+        nuisance_stderr=_floats(document.get("nuisance_stderr", {})),
+        numbers=tuple(map(float, document["numbers"])) if document.get("numbers") else None,
     )
 
 

@@ -151,6 +151,15 @@ class Batch:
             rows[mine] = wanted[mine] if own is None else own[wanted[mine]]
         return rows, firsts, counts
 
+    def row_sums(self, values: np.ndarray) -> np.ndarray:
+        """[subsets, groups]: sums over the rows of each group of one value a row of the sheet."""
+        out = np.empty(self.shape[3:])
+        for subset, (rows, offsets) in enumerate(self.parts):
+            owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+            taken = values[offsets[0]:offsets[-1]] if rows is None else values[rows]
+            out[subset] = np.bincount(owner, taken, minlength=len(offsets) - 1)
+        return out
+
     def fit(self, job: int) -> Fit:
         """One job as ``lf.fit`` returns it."""
         law, on, loss, subset, group = (int(place) for place in self.places(np.asarray(job)))
@@ -194,7 +203,7 @@ def native_fits(
             for law, start in zip(laws, starts, strict=True)
         ],
         list(arrays.values()), sheet.y, sheet.weights, sheet.sigma,
-        [(space, loss.name, loss.parameter) for space, loss in objectives], list(parts), chosen,
+        [(space, loss.engine, loss.at(None)) for space, loss in objectives], list(parts), chosen,
         report,
     )
     return tuple(raw)

@@ -17,6 +17,7 @@ from .derive import DerivedReplicates, quantity_of
 from .engine import free_values, options, progress_callback
 from .errors import FitWarning
 from .independent import few
+from .likelihoods import Likelihood
 from .resampling import Plan, plan
 from .shared import refuse_joint
 
@@ -63,6 +64,15 @@ class Bootstrap:
     checked: int = 0
     other_basin: int = 0
     null: dict[str, float] | None = None
+    numbers: np.ndarray | None = None
+    """[replicates, 2]: the engine's estimates of its loss's own numbers."""
+
+    @property
+    def nuisance(self) -> dict[str, np.ndarray]:
+        """Estimated numbers of a likelihood, as ``Fit.nuisance``: name -> one value a replicate."""
+        if self.numbers is None or not isinstance(self.fit.loss, Likelihood):
+            return {}
+        return self.fit.loss.nuisance(self.numbers, self.objective, np.nan)
 
     @property
     def replicates(self) -> int:
@@ -268,6 +278,7 @@ def _refit(
         params={name: full[:, at].copy() for at, name in enumerate(fit.law.parameters)},
         objective=raw["objective"][0], status=status, seed=int(seed), plan=drawn,
         checked=int((raw["checked"] > 0).sum()), other_basin=int((raw["checked"] == 2).sum()),
+        numbers=raw["numbers"][0] if "numbers" in raw else None,
     )
 
 

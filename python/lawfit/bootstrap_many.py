@@ -18,7 +18,7 @@ from .errors import FitWarning
 from .independent import few_of_many
 from .intervals import DEFAULT, check_interval
 from .resampling import METHODS as SCHEMES
-from .resampling import chosen_multiplier, new_targets
+from .resampling import check_method, chosen_multiplier, new_targets, numbered_objective
 from .units import row_keys, units_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class _Block:
     free: np.ndarray
     active: np.ndarray
     units: np.ndarray | None
+    numbers: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,6 +68,8 @@ class Bootstraps:
     status: np.ndarray
     seed: int
     settings: dict[str, Any]
+    numbers: np.ndarray | None = None
+    """[fits, replicates, 2]: the engine's estimates of their losses' own numbers, if any."""
 
     @property
     def replicates(self) -> int:
@@ -268,8 +271,11 @@ def bootstrap_many(
     params = {name: np.full((len(fits), replicates), np.nan) for name in names}
     objective = np.full((len(fits), replicates), np.nan)
     status = np.full((len(fits), replicates), cancelled(), dtype=np.int8)
+    estimating = any(block.numbers is not None for block in blocks)
+    numbers = np.full((len(fits), replicates, 2), np.nan) if estimating else None
     other = 0
     for block in blocks:
+        check_method(block.loss, method)
         raw = _core.resample(
             *_arguments(block, method, multiplier, replicates),
             math.ceil(check * replicates), native_options(fits, seed, threads),
@@ -280,10 +286,13 @@ def bootstrap_many(
         for place, name in enumerate(block.law.parameters):
             params[name][block.which] = full[..., place]
         objective[block.which], status[block.which] = raw["objective"], raw["status"]
+        if numbers is not None and "numbers" in raw:
+            numbers[block.which] = raw["numbers"]
         other += int((raw["checked"] == 2).sum())
     settings = {"by": by, "multiplier": multiplier, "clustered": by is not None
                 and method != "stratified"}
-    result = Bootstraps(fits, method, params, objective, status, int(seed), settings)
+    result = Bootstraps(fits, method, params, objective, status, int(seed), settings,
+                        numbers)
     if not quiet:
         tell(result, other)
     return result
@@ -358,7 +367,8 @@ def _block(fits: Fits, these: np.ndarray, by: Any) -> _Block:
         units = within(units_of(whole_table, by)[rows], offsets)
     return _Block(law, batch.losses[loss], batch.ons[on], these, data, offsets,
                   positions[rows], np.ascontiguousarray(raw["params"][at]),
-                  np.ascontiguousarray(raw["active"][at]), units)
+                  np.ascontiguousarray(raw["active"][at]), units,
+                  np.ascontiguousarray(raw["numbers"][at]) if batch.losses[loss].own_numbers else None)
 
 
 def within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -381,7 +391,7 @@ def _arguments(
     scheme: dict[str, Any] = {"kind": method, "keys": row_keys(block.positions, block.offsets)}
     if block.units is not None:
         scheme["units"] = block.units
-    data, objective = block.data, objective_arguments(block.on, block.loss)
+    data, objective = block.data, numbered_objective(block.on, block.loss, block.numbers)
     if method in ("residual", "wild", "parametric"):
         scheme |= _targets(block, method, multiplier)
         if block.on == "relative":
@@ -426,18 +436,25 @@ def _covariances(boots: Bootstraps) -> list[tuple[_Block, np.ndarray, np.ndarray
         free = [block.law.parameters.index(name) for name in block.law.free]
         values = np.stack([boots.params[block.law.parameters[at]][block.which] for at in free], -1)
         drawn = np.array(_core.replicate_covariances(*arguments, np.ascontiguousarray(values),
-                                                     kind, absolute, chosen))
+                                                     kind, absolute, chosen, _pairs(boots, block)))
         once: dict[str, Any] = {"kind": "given", "given": np.ones((1, len(block.data[1])))}
         if block.units is not None:
             once["units"] = block.units
         own = np.array(_core.replicate_covariances(
-            block.law.graph(), block.data, objective_arguments(block.on, block.loss),
+            block.law.graph(), block.data, numbered_objective(block.on, block.loss, block.numbers),
             arguments[3], block.offsets, block.free, 1, once, block.free[:, None, :], kind,
-            absolute, chosen,
+            absolute, chosen, block.numbers,
         ))[:, 0]
         out.append((block, block.law.full_covariance(own, block.free),
                     block.law.full_covariance(drawn, values)))
     return out
+
+
+def _pairs(boots: Bootstraps, block: _Block) -> np.ndarray | None:
+    """The numbers of a block's replicates as the engine takes them."""
+    if boots.numbers is None or block.numbers is None:
+        return None
+    return np.ascontiguousarray(boots.numbers[block.which].reshape(-1, 2))
 
 
 def tell(result: Bootstraps, other: int) -> None:

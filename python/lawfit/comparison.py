@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bootstrap import Bootstrap
-from .covariance import active_free, free_covariance_of, full_covariance
+from .covariance import active_free, free_covariance_of, full_covariance, mean_weight
 from .data import Rows
 from .derive import Quantity, matrix_gradient
 from .engine import free_values, objective_arguments, table_arguments
@@ -205,15 +205,17 @@ def _likelihood_ratio(fit: Fit, theirs: np.ndarray) -> float:
     from .predict import degrees_of_freedom
 
     left = degrees_of_freedom(fit)
-    if left <= 0 or fit.loss.name in ("absolute", "quantile"):
+    if left <= 0 or fit.loss.name in ("absolute", "quantile") or fit.loss.own_numbers:
         return math.nan
-    arguments = (*table_arguments(fit.law, fit.rows), *objective_arguments(fit.on, fit.loss))
+    arguments = (*table_arguments(fit.law, fit.rows), *objective_arguments(fit.on, fit.loss, fit.numbers))
     at = _core.pointwise(fit.law.graph(), free_values(fit.law, theirs), *arguments)
     here = _core.pointwise(fit.law.graph(), free_values(fit.law, fit.values), *arguments)
     rise = at["value"].sum() - here["value"].sum()
     if fit.absolute_sigma and fit.rows.sigma is not None:
         return float(2 * rise)
-    if fit.loss.name == "squared":
+    if fit.loss.likelihood and fit.loss.name != "gaussian":
+        scale = mean_weight(fit.rows)
+    elif fit.loss.name in ("squared", "gaussian"):
         scale = 2 * here["value"].sum() / left
     else:
         active = active_free(fit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from .engine import free_positions, free_values, objective_arguments, table_argu
 
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
+    from .data import Rows
     from .law import Law
     from .losses import Loss
     from .resampling import Plan
@@ -65,13 +66,44 @@ def free_covariance_of(
     """[free, free] with the parameters that ``active`` marks held; 0 there, NaN where undefined."""
     from . import _core
 
+    gaussian = fit.loss.name == "gaussian" and kind == "hessian" and not absolute
     inner = np.array(_core.covariance(
         fit.law.graph(), free_values(fit.law, fit.values), *table_arguments(fit.law, fit.rows),
-        *objective_arguments(fit.on, fit.loss), active, kind, absolute, units,
+        *objective_arguments(fit.on, fit.loss, fit.numbers), active, kind, absolute or gaussian, units,
     ))
+    if gaussian:
+        inner *= gaussian_variance(fit.loss, fit.objective, mean_weight(fit.rows), len(fit.rows))
     inner[active != 0, :] = 0.0
     inner[:, active != 0] = 0.0
     return inner
+
+
+def gaussian_variance(loss: Loss, objective: Any, mean_weight: Any, rows: Any) -> Any:
+    """What the inverse Hessian of least squares is multiplied with under a Gaussian likelihood.
+
+    Twice the objective is the weighted sum of squares. Weights count relative to their mean.
+    """
+    if loss.free:
+        return 2 * objective / rows
+    return loss.scale**2 * mean_weight  # type: ignore[attr-defined]
+
+
+def mean_weight(rows: Rows) -> float:
+    """Likelihoods take weights relative to it."""
+    return 1.0 if rows.weights is None else float(np.mean(rows.weights))
+
+
+def number_errors(fit: Fit) -> np.ndarray:
+    """The engine's standard errors of the two numbers of a likelihood; NaN where not estimated."""
+    from . import _core
+
+    if fit.numbers is None or not np.isfinite(fit.values).all():
+        return np.full(2, np.nan)
+    return _core.standard_errors(
+        fit.law.graph(), *table_arguments(fit.law, fit.rows),
+        *objective_arguments(fit.on, fit.loss, fit.numbers), free_values(fit.law, fit.values)[None],
+        np.array([0]), np.array([len(fit.rows)]), 1, active_free(fit)[None], "hessian", True,
+    )[1][0]
 
 
 def error_kind(loss: Loss, plan: Plan) -> str:
@@ -93,6 +125,7 @@ def replicate_covariances(boot: Bootstrap) -> np.ndarray:
     raw = _core.replicate_covariances(
         *plan.arguments(fit), values, error_kind(fit.loss, plan), fit.absolute_sigma,
         options(**limits | {"seed": boot.seed}, keep_starts=False, threads=None),
+        boot.numbers,
     )
     inner = np.array(raw[0])
     inner[~boot.good] = np.nan
@@ -113,7 +146,7 @@ def leverages(fit: Fit) -> np.ndarray:
 
     return np.asarray(_core.rows_of_fits(
         fit.law.graph(), table_arguments(fit.law, fit.rows),
-        objective_arguments(fit.on, fit.loss), np.array([0, len(fit.rows)]),
+        objective_arguments(fit.on, fit.loss, fit.numbers), np.array([0, len(fit.rows)]),
         free_values(fit.law, fit.values)[None, :], active_free(fit)[None, :],
     )[2])
 
@@ -131,7 +164,7 @@ def active_free(fit: Fit) -> np.ndarray:
 def _why_undefined(fit: Fit, kind: str, free: int) -> str:
     if not (np.isfinite(fit.values).all() and np.isfinite(fit.objective)):
         return "Standard errors are undefined: no usable point was found."
-    if len(fit.rows) <= free:
+    if len(fit.rows) <= free and not fit.loss.likelihood:
         return (
             f"Standard errors are undefined: {len(fit.rows)} rows leave nothing to estimate the "
             f"scatter around {free} parameters; add runs or fix parameters."

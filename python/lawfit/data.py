@@ -5,12 +5,14 @@ Rows in messages are positions in the user's table, counted from 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from .likelihoods import Binomial, check_counts, check_likelihoods, read_trials
+from .losses import Loss
 from .table import Table, as_array, to_float
 
 __all__ = ["Reader", "Rows", "Sheet", "both", "read_rows"]
@@ -118,12 +120,13 @@ def read_rows(
     on: str = "linear",
     where: Any = None,
     nan: str = "raise",
+    losses: Sequence[Loss] = (),
 ) -> Rows:
     """Read, filter and check the rows of one fit.
 
     ``variables`` are the law's; ``columns`` maps those whose data column has another name.
-    ``weights`` and ``sigma`` are a column name, a scalar or an array with one value a row. The
-    filter ``where`` (mask or text) applies first, then the rule for cells that are not finite
+    ``weights`` and ``sigma`` are a column name, a scalar or an array with one value a row;
+    ``losses`` are those the measured column must suit. The filter ``where`` (mask or text) applies first, then the rule for cells that are not finite
     (``nan="raise"`` or ``"drop"``), then rows of zero weight leave.
 
     Raises ValueError or TypeError naming argument, column and first bad row.
@@ -134,7 +137,7 @@ def read_rows(
     (array([2.5, 2.3]), array([1, 2]))
     """
     reader = Reader(table, variables, y, columns=columns, weights=weights, sigma=sigma, on=(on,),
-                    nan=nan)
+                    nan=nan, losses=losses)
     return reader.sheet(reader.mask(where, "where")).rows(slice(None))
 
 
@@ -148,10 +151,12 @@ class Reader:
     def __init__(
         self, table: Table, variables: Iterable[str], y: str | np.ndarray, *,
         columns: Mapping[str, str] | None, weights: Any, sigma: Any, on: Iterable[str], nan: str,
+        losses: Sequence[Loss] = (),
     ) -> None:
         for space in on:
             _check_choices(space, nan, weights, sigma)
-        self.table, self.on, self.nan = table, tuple(on), nan
+        self.table, self.on, self.nan, self.losses = table, tuple(on), nan, tuple(losses)
+        reading = check_likelihoods(self.losses, self.on, sigma) if losses else None
         self.sources = {name: (columns or {}).get(name, name) for name in variables}
         self.y_name = y if isinstance(y, str) else "y"
         self.cells = {
@@ -164,6 +169,9 @@ class Reader:
         for argument, value in (("weights", weights), ("sigma", sigma)):
             if value is not None:
                 self.cells[argument] = _cells(table, value, argument, self.total)
+        self.trials = reading if isinstance(reading, Binomial) and reading.trials is not None else None
+        if self.trials is not None:
+            self.cells["trials"] = _cells(table, self.trials.trials, "trials", self.total)
 
     def mask(self, where: Any, argument: str) -> np.ndarray | None:
         """The rows a mask or filter text keeps; None for all of them."""
@@ -181,6 +189,7 @@ class Reader:
         keep = _check_weights(cells, keep)
         for space in self.on:
             _check_space(cells["y"], keep, space)
+        cells = self._as_likelihoods(cells, keep)
         positions = None if keep is None or keep.all() else np.flatnonzero(keep)
         if not (self.total if positions is None else len(positions)):
             why = " after where=, nan='drop' and zero weights" if self.total else ""
@@ -200,6 +209,25 @@ class Reader:
             y_name=self.y_name,
             table=self.table,
         )
+
+
+    def _as_likelihoods(
+        self, cells: dict[str, _Cells], keep: np.ndarray | None
+    ) -> dict[str, _Cells]:
+        """Counts and shares, checked. Trials make the standard deviation of a share smaller."""
+
+        def refuse(label: str, bad: np.ndarray, why: str) -> None:
+            _refuse(label, both(keep, bad), why)
+
+        y = cells["y"]
+        check_counts(self.losses, y.label, y.values, refuse)
+        if self.trials is None:
+            return cells
+        trials = cells["trials"]
+        with np.errstate(all="ignore"):  # rows that are left out may hold anything
+            shares = read_trials(self.trials, y.label, y.values, trials.label, trials.values, refuse)
+            sigma = _Cells("trials", trials.values**-0.5)
+        return {**cells, "y": _Cells(y.label, shares), "sigma": sigma}
 
 
 def _check_choices(on: str, nan: str, weights: Any, sigma: Any) -> None:

@@ -73,9 +73,12 @@ def table_arguments(law: Law, rows: Rows) -> tuple[Any, ...]:
     return [rows.columns[name] for name in law.variables], rows.y, rows.weights, rows.sigma
 
 
-def objective_arguments(on: str, loss: Loss) -> tuple[str, str, float]:
-    """(space, loss, loss parameter) as the engine takes them, by position."""
-    return on, loss.name, loss.parameter
+def objective_arguments(
+    on: str, loss: Loss, numbers: tuple[float, float] | None = None
+) -> tuple[str, str, Any]:
+    """(space, loss, its numbers) as the engine takes them; ``numbers``: those estimated."""
+    known = numbers is not None and bool(np.isfinite(numbers).all())  # not of fits that failed
+    return on, loss.engine, loss.at(numbers if known else None)
 
 
 def free_values(law: Law, values: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from .engine import (
 from .errors import FitError, FitWarning
 from .law import Law, as_law
 from .losses import Loss, as_loss
+from .nuisance import with_nuisance
 from .result import Fit, Starts, default_kind
 from .shared import JointPart
 from .starts import read_starts
@@ -61,8 +62,9 @@ def fit(
     ``columns`` maps law variables to data columns of other names. ``weights`` (multiply the
     loss) or ``sigma`` (divides the residual), never both, are a column name, a scalar or one
     value a row. ``on`` is the residual space: residual = observed - fitted on ``"linear"``,
-    ``"log"``, ``"logit"`` or ``"relative"`` scale. ``loss`` is ``"squared"`` or an object such
-    as ``Huber(1e-3)``.
+    ``"log"``, ``"logit"`` or ``"relative"`` scale. ``loss`` is ``"squared"``, an object such
+    as ``Huber(1e-3)``, or a likelihood such as ``Binomial("trials")`` or ``StudentT()``, whose own
+    numbers are estimated, too, where they are not given.
 
     ``starts``: ``"auto"``, a number of Sobol starts, an array (starts x parameters) or a dict
     name -> array; ``keep_starts`` keeps the end of each. ``where`` filters rows (mask or text)
@@ -95,7 +97,7 @@ def fit(
     report = progress_callback(progress)
     rows = read_rows(
         table, fitted_law.variables, measured(fitted_law, y, table), columns=columns,
-        weights=weights, sigma=sigma, on=on, where=where, nan=nan,
+        weights=weights, sigma=sigma, on=on, where=where, nan=nan, losses=(kind,),
     )
     lower, upper = fitted_law.bounds()
     raw = _core.fit(
@@ -149,9 +151,10 @@ def as_fit(
     from . import _core
 
     free = np.ascontiguousarray(raw["params"][0])
+    numbers = tuple(raw["numbers"][0].tolist()) if loss.own_numbers else None
     values = np.asarray(law.expand(free))
     points = _core.pointwise(
-        law.graph(), free, *table_arguments(law, rows), *objective_arguments(on, loss)
+        law.graph(), free, *table_arguments(law, rows), *objective_arguments(on, loss, numbers)
     )
     residuals = points["residual"]
     if rows.sigma is not None:
@@ -168,8 +171,9 @@ def as_fit(
         starts=_starts(law, raw),
         settings=settings,
         joint=joint,
+        numbers=numbers,
     )
-    return _with_errors(result)
+    return with_nuisance(_with_errors(result))
 
 
 def _with_errors(result: Fit) -> Fit:

@@ -78,9 +78,25 @@ class Fits:
     @cached_property
     def stderr(self) -> dict[str, np.ndarray]:
         """Parameter name -> standard error, as ``Fit.stderr``: NaN where it is undefined."""
-        from .standard_errors import standard_errors
+        return {name: self._frozen(column) for name, column in self._errors[0].items()}
 
-        return {name: self._frozen(column) for name, column in standard_errors(self).items()}
+    @cached_property
+    def nuisance(self) -> dict[str, np.ndarray]:
+        """Estimated numbers of the likelihoods, as ``Fit.nuisance``: name -> array, NaN where a
+        fit's loss lacks it. Empty for losses without any."""
+        return {name: self._frozen(column) for name, column in self._nuisance[0].items()}
+
+    @cached_property
+    def nuisance_stderr(self) -> dict[str, np.ndarray]:
+        """Their standard errors, as ``Fit.nuisance_stderr``."""
+        return {name: self._frozen(column) for name, column in self._nuisance[1].items()}
+
+    @cached_property
+    def log_likelihood(self) -> np.ndarray:
+        """One log-likelihood a fit, as ``Fit.log_likelihood``; NaN for losses that are none."""
+        from .information import log_likelihoods
+
+        return self._frozen(log_likelihoods(self))
 
     @cached_property
     def objective(self) -> np.ndarray:
@@ -296,6 +312,18 @@ class Fits:
     def places(self) -> tuple[np.ndarray, ...]:
         """Each fit's place among the laws, spaces, losses, subsets and groups of the call."""
         return self.batch.places(self._jobs)
+
+    @cached_property
+    def _errors(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        from .standard_errors import standard_errors
+
+        return standard_errors(self)
+
+    @cached_property
+    def _nuisance(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        from .nuisance import of_fits
+
+        return of_fits(self)
 
     def _column(self, name: str) -> np.ndarray:
         return self._picked(self.batch.flat(name))

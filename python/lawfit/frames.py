@@ -27,6 +27,9 @@ def columns(fits: Fits) -> dict[str, np.ndarray]:
         out[column] = fits.params[name]
     for name, column in names.items():
         out[f"{column}_stderr"] = fits.stderr[name]
+    for name, column in fits.nuisance.items():
+        label = f"nuisance_{name}" if name in {*out, *tail} else name
+        out[label], out[f"{label}_stderr"] = column, fits.nuisance_stderr[name]
     return out | tail
 
 

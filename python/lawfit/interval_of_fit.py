@@ -23,14 +23,18 @@ __all__ = ["DEFAULT", "intervals"]
 DEFAULT = "profile"
 
 
+def default_method(fit: Fit) -> str:
+    """Profiles hold a likelihood's own numbers fixed, and know nothing of other groups of a joint fit."""
+    return "wald" if fit.loss.own_numbers or fit.joint is not None else DEFAULT
+
+
 def intervals(
     fit: Fit, level: float, method: str | None, by: Any, covariance: str | None
 ) -> dict[str, tuple[float, float]]:
     """See ``Fit.interval``."""
     from .profile import profiles
 
-    level = check_level(level)
-    method = method or (DEFAULT if fit.joint is None else "wald")
+    level, method = check_level(level), method or default_method(fit)
     if method not in ("profile", "wald"):
         raise ValueError(
             f"method: must be 'profile' or 'wald', not {method!r}; for the bootstrap's see "

@@ -25,7 +25,7 @@ class LocalModel(NamedTuple):
     ``jacobian`` [n, q] are slopes of the fitted values in the residual space, ``weights`` what a
     squared residual counts there (1/sigma**2 or weights, the loss left out), ``gradient`` [n, q]
     those of each row's loss. ``residuals`` are observed less fitted, ``scale`` the standard
-    deviation of one of weight 1: from the sum of squares on n - q, or for losses other than
+    deviation of one of weight 1 (1 for counts and shares, whose weights say it): from the sum of squares on n - q, or for losses other than
     squared from the median of their sizes, which outliers cannot move.
     """
 
@@ -47,9 +47,11 @@ def local_model(fit: Fit) -> LocalModel:
     columns = [rows.columns[name] for name in law.variables] or [np.ones(len(rows))]
     slopes = np.asarray(_core.jacobian(law.graph(), free, columns))[:, kept]
     points = _core.pointwise(law.graph(), free, *table_arguments(law, rows),
-                             *objective_arguments(fit.on, fit.loss))
+                             *objective_arguments(fit.on, fit.loss, fit.numbers))
     weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-    if rows.sigma is not None:
+    if fit.loss.of_counts:  # the reciprocal of the likelihood's own variance
+        weights = points["majoriser"]
+    elif rows.sigma is not None:
         weights = weights / rows.sigma**2
     inverse = 1 / np.abs(rows.y) if fit.on == "relative" else space_slope(fit.fitted, fit.on)
     jacobian = slopes * inverse[:, None]
@@ -59,7 +61,9 @@ def local_model(fit: Fit) -> LocalModel:
     sizes, left = np.sqrt(weights) * np.abs(fit.residuals), len(rows) - len(names)
     if left <= 0:
         scale = np.nan
-    elif fit.loss.name == "squared":
+    elif fit.loss.of_counts:
+        scale = 1.0
+    elif fit.loss.name in ("squared", "gaussian"):
         scale = float(np.sqrt(np.sum(sizes**2) / left))
     else:
         scale = float(_NORMAL * np.median(sizes) * np.sqrt(len(rows) / left))

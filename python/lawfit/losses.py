@@ -24,6 +24,28 @@ class Loss:
     """
 
     name: ClassVar[str] = ""
+    likelihood: ClassVar[bool] = False
+    of_counts: ClassVar[bool] = False
+    """Whether it is about counts or shares and not about residuals."""
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine's loss that is minimised."""
+        return self.name
+
+    @property
+    def own_numbers(self) -> bool:
+        """Whether the engine estimates numbers of the loss."""
+        return bool(self.free) and self.engine == self.name
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Numbers of its own that are estimated with the law's parameters."""
+        return ()
+
+    def at(self, numbers: tuple[float, float] | None) -> Any:
+        """What the engine needs to know besides the name, ``numbers`` having been estimated."""
+        return self.parameter
 
     @property
     def parameter(self) -> float:
@@ -211,6 +233,8 @@ _BY_NAME: dict[str, type[Any]] = {
 def as_loss(spec: str | Loss) -> Loss:
     """A loss from a loss object or a text ``name`` or ``name:number``.
 
+    Likelihoods take ``name:argument=value``, several with colons between them.
+
     Raises TypeError for other objects and ValueError for an unknown name or a bad number.
 
     >>> as_loss("huber:1e-3")
@@ -227,10 +251,16 @@ def as_loss(spec: str | Loss) -> Loss:
             f"loss: expected a text such as 'squared' or an object such as Huber(1e-3), "
             f"not {type(spec).__name__}"
         )
+    from . import likelihoods
+
     name, colon, number = spec.partition(":")
     kind = _BY_NAME.get(name.strip())
     if kind is None:
-        raise ValueError(f"loss: unknown name {name.strip()!r}; choose from {', '.join(_BY_NAME)}")
+        words = [word for word in number.split(":") if word]
+        if found := likelihoods.from_text(name.strip(), words):
+            return found
+        known = (*_BY_NAME, *likelihoods.NAMES)
+        raise ValueError(f"loss: unknown name {name.strip()!r}; choose from {', '.join(known)}")
     if not colon:
         return kind()  # type: ignore[no-any-return]
     if not fields(kind):

@@ -108,7 +108,7 @@ def fit_many(
     reader = Reader(
         table, dict.fromkeys(name for law in resolved for name in law.variables),
         _measured(resolved, y, table), columns=columns, weights=weights, sigma=sigma, on=spaces,
-        nan=nan,
+        nan=nan, losses=kinds,
     )
     keys = read_keys(table, by, reader.total)
     for key in keys:

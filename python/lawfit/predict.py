@@ -134,6 +134,11 @@ def new_run_noise(
     A new run is taken to be as precise as the fitted rows are on average: with weights it has
     their mean.
     """
+    if fit.loss.of_counts:
+        raise ValueError(
+            f"kind='new': new values under loss {fit.loss} are counts or shares and not normal around "
+            "their mean; draw them from the distribution at the predicted mean"
+        )
     if noise is None and fit.rows.sigma is not None:
         raise ValueError(
             "kind='new': the fit used sigma, and the sigma of a new run is not known here; say how "
@@ -200,10 +205,15 @@ def moving(fit: Fit) -> int:
     return int((active_free(fit) == 0).sum())
 
 
+def known_scale(fit: Fit) -> bool:
+    """Whether nothing about the scatter is estimated: sigma is absolute, or counts have their own."""
+    return fit.loss.of_counts or (fit.absolute_sigma and fit.rows.sigma is not None)
+
+
 def interval_factor(fit: Fit, level: float) -> float:
     """How many standard errors a two-sided interval reaches to either side."""
     tail = (1 + level) / 2
-    if fit.known_covariance is not None or (fit.absolute_sigma and fit.rows.sigma is not None):
+    if fit.known_covariance is not None or known_scale(fit):
         return normal_quantile(tail)
     left = degrees_of_freedom(fit)
     return t_quantile(tail, left) if left > 0 else math.nan
@@ -211,6 +221,6 @@ def interval_factor(fit: Fit, level: float) -> float:
 
 def scale_freedom(fit: Fit) -> int | None:
     """Degrees of freedom of the noise's scale; None where it is known."""
-    if fit.known_covariance is not None or (fit.absolute_sigma and fit.rows.sigma is not None):
+    if fit.known_covariance is not None or known_scale(fit):
         return None
     return degrees_of_freedom(fit)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .covariance import active_free, free_covariance_of
+from .covariance import active_free, free_covariance_of, mean_weight
 from .derive import Quantity
 from .engine import free_positions, free_values, objective_arguments, options, table_arguments
 from .errors import FitWarning
 from .independent import few
 from .intervals import check_level, cluster_reach, normal_quantile, t_quantile
-from .predict import degrees_of_freedom, moving
+from .predict import degrees_of_freedom, known_scale, moving
+from .result import default_kind
 from .shared import refuse_joint
 from .units import units_of
 
@@ -215,13 +216,18 @@ def run(
             f"profile: the {fit.loss.name} loss has no curvature to calibrate a profile by; use "
             "fit.bootstrap()"
         )
+    if fit.loss.own_numbers:
+        raise ValueError(
+            f"profile: loss {fit.loss} estimates numbers of its own, which a profile would hold fixed; "
+            f"use interval(method='wald') or fit.bootstrap(), or fix {', '.join(fit.nuisance)}"
+        )
     known = _calibrate(fit, quantity.slope, check_level(level), by, covariance)
     rise = 0.5 * known.quantile**2 * known.scale
     step = known.quantile * known.error
     limits = {name: value for name, value in fit.settings.items() if name != "starts"}
     raw = _core.profile(
         fit.law.graph(), table_arguments(fit.law, fit.rows),
-        objective_arguments(fit.on, fit.loss), fit.law.bounds(),
+        objective_arguments(fit.on, fit.loss, fit.numbers), fit.law.bounds(),
         free_values(fit.law, fit.values), quantity.graph, quantity.columns, rise,
         known.tangent, step, quantity.least, quantity.most, points,
         options(**limits, keep_starts=False, threads=threads),
@@ -246,11 +252,10 @@ def _calibrate(
     then is the Wald interval (A. Pace, A. Salvan and N. Sartori, "Adjusting composite likelihood
     ratio statistics", Statistica Sinica 21 (2011), in one dimension).
     """
-    kind = covariance or ("cluster" if by is not None else
-                          "jacobian" if fit.loss.name == "squared" else "sandwich")
+    kind = covariance or ("cluster" if by is not None else default_kind(fit.loss))
     units = None if by is None else units_of(fit.rows, by)
     tail = (1 + level) / 2
-    exact = fit.absolute_sigma and fit.rows.sigma is not None and units is None
+    exact = units is None and known_scale(fit)
     if units is not None:
         quantile = cluster_reach(level, int(units.max()) + 1, len(units), moving(fit))
     elif exact:
@@ -258,6 +263,8 @@ def _calibrate(
     else:
         left = degrees_of_freedom(fit)
         quantile = t_quantile(tail, left) if left > 0 else math.nan
+    # Likelihoods take weights relative to their mean; their objective does not.
+    mean = mean_weight(fit.rows) if fit.loss.likelihood and fit.loss.name != "gaussian" else 1.0
     active = active_free(fit)
     scale, tangents, errors = [], [], []
     variance = 1.0 if exact else _residual_variance(fit)
@@ -273,7 +280,7 @@ def _calibrate(
         else:
             told = np.nan_to_num(free_covariance_of(fit, kind, fit.absolute_sigma, codes, units))
             ratio = (slope @ told @ slope) / wide if wide > 0 else math.nan
-        scale.append(ratio)
+        scale.append(ratio * mean)
         tangents.append(curved @ slope / wide if wide > 0 else slope / (slope @ slope))
         errors.append(math.sqrt(ratio * wide) if ratio * wide > 0 else math.nan)
     return _Calibration(np.array(scale), quantile, np.array(tangents), np.array(errors))

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .engine import free_positions
+from .information import has_likelihood
+from .likelihoods import Likelihood
 from .result import goodness
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ def text(fit: Fit) -> str:
     r2, rmse, raw = goodness(fit)
     loss = str(fit.loss)
     weighting = ", weighted" if fit.rows.weights is not None else ""
-    weighting = ", with sigma" if fit.rows.sigma is not None else weighting
+    if fit.rows.sigma is not None:
+        weighting += ", with trials" if fit.loss.of_counts else ", with sigma"
     unit, plural = fit.rows.y_name, "" if len(fit.rows) == 1 else "s"
     quality = f"R2 {number(r2, 4)} and RMSE {number(rmse, 3)} on {fit.on} residuals"
     if fit.on != "linear":
@@ -89,6 +92,7 @@ def text(fit: Fit) -> str:
         "",
         parameter_table(fit),
         "",
+        *nuisance_lines(fit),
         quality,
         f"objective {number(fit.objective)}, {starts}, "
         f"{percent(found['best_basin_share'])} in the best basin",
@@ -96,6 +100,16 @@ def text(fit: Fit) -> str:
     if fit.stderr_note:
         lines.append(fit.stderr_note)
     return "\n".join([*lines, verdict(fit)])
+
+
+def nuisance_lines(fit: Fit) -> list[str]:
+    """The likelihood's own estimates, and what an estimate on the edge of its domain means."""
+    if not isinstance(fit.loss, Likelihood) or not fit.nuisance:
+        return []
+    limits = fit.loss.limits(fit.nuisance)
+    shown = [f"{name} {number(value)}" + (f" +- {number(fit.nuisance_stderr[name], 3)}" if name not in limits else "")
+             for name, value in fit.nuisance.items()]
+    return ["likelihood: " + ", ".join(shown), *(f"{name} is {why}" for name, why in limits.items())]
 
 
 def parameter_table(fit: Fit) -> str:
@@ -175,7 +189,10 @@ def summary(fit: Fit) -> dict[str, Any]:
         "params": dict(fit.params),
         "stderr": dict(fit.stderr),
         "stderr_note": fit.stderr_note,
+        "nuisance": dict(fit.nuisance),
+        "nuisance_stderr": dict(fit.nuisance_stderr),
         "objective": fit.objective,
+        "log_likelihood": fit.log_likelihood if has_likelihood(fit.loss) and fit.joint is None else None,
         "r2": r2,
         "rmse": rmse,
         "rmse_raw": raw,

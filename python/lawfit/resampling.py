@@ -12,6 +12,7 @@ from .engine import free_values, objective_arguments, table_arguments, whole
 from .units import row_keys, units_of
 
 if TYPE_CHECKING:
+    from .losses import Loss
     from .result import Fit
 
 __all__ = ["METHODS", "MULTIPLIERS", "Plan", "plan"]
@@ -37,7 +38,7 @@ class Plan:
     scheme: dict[str, Any]
     units: np.ndarray | None
     data: tuple[Any, ...]
-    objective: tuple[str, str, float]
+    objective: tuple[Any, ...]
     kind: str = field(default="")
 
     @property
@@ -69,6 +70,7 @@ def plan(
         raise ValueError(f"method: unknown resampling {method!r}; choose from {', '.join(METHODS)}")
     if weights is not None:
         return _own(fit, n, method, by, weights)
+    check_method(fit.loss, method)
     units = _units(fit, method, by)
     count = len(fit.rows) if units is None else int(units.max()) + 1
     if method == "jackknife" and n is not None:
@@ -81,7 +83,7 @@ def plan(
     scheme: dict[str, Any] = {"kind": method, "keys": row_keys(fit.rows.positions, np.array([0, len(fit.rows)]))}
     if units is not None:
         scheme["units"] = units
-    data, objective = (*table_arguments(fit.law, fit.rows),), objective_arguments(fit.on, fit.loss)
+    data, objective = (*table_arguments(fit.law, fit.rows),), numbered_objective(fit.on, fit.loss, fit.numbers)
     if method in ("residual", "wild", "parametric"):
         data, objective = _held(fit, data, objective)
         around = fit if null is None else restricted(fit, null)
@@ -89,6 +91,30 @@ def plan(
     elif null is not None:
         raise ValueError(f"null: goes with new targets (residual, wild, parametric), not {method!r}")
     return Plan(method, replicates, scheme, units, data, objective)
+
+
+def check_method(loss: Loss, method: str) -> None:
+    """Refuse new targets that the loss's own distribution would not make."""
+    if method not in ("residual", "wild", "parametric"):
+        return
+    others = ", ".join(name for name in METHODS if name not in ("residual", "wild", "parametric"))
+    if loss.of_counts:
+        raise ValueError(
+            f"method: {method!r} makes new targets from residuals, which counts and shares do not "
+            f"have; with loss {loss} choose from {others}"
+        )
+    if method == "parametric" and loss.name == "student_t":
+        raise ValueError(
+            f"method: 'parametric' draws normal errors, which loss {loss} does not have; choose from "
+            f"residual, wild, {others}"
+        )
+
+
+def numbered_objective(on: str, loss: Loss, numbers: Any) -> tuple[Any, ...]:
+    """The engine's objective with each fit's own numbers of its loss, [fits, 2], or None."""
+    first = None if numbers is None else tuple(np.reshape(numbers, (-1, 2))[0].tolist())
+    pairs = None if numbers is None else np.ascontiguousarray(np.reshape(numbers, (-1, 2)))
+    return (*objective_arguments(on, loss, first), pairs)
 
 
 def restricted(fit: Fit, null: Mapping[str, float]) -> Fit:
@@ -149,11 +175,11 @@ def _own(fit: Fit, n: int | None, method: str, by: Any, weights: Any) -> Plan:
     scheme: dict[str, Any] = {"kind": "given", "given": array}
     if units is not None:
         scheme["units"] = units
-    data, objective = (*table_arguments(fit.law, fit.rows),), objective_arguments(fit.on, fit.loss)
+    data, objective = (*table_arguments(fit.law, fit.rows),), numbered_objective(fit.on, fit.loss, fit.numbers)
     return Plan("weights", len(array), scheme, units, data, objective)
 
 
-def _held(fit: Fit, data: tuple[Any, ...], objective: tuple[str, str, float]) -> tuple[Any, Any]:
+def _held(fit: Fit, data: tuple[Any, ...], objective: tuple[Any, ...]) -> tuple[Any, Any]:
     """Relative residuals of new targets keep the scale of the measured ones."""
     if fit.on != "relative":
         return data, objective

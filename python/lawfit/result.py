@@ -131,6 +131,11 @@ class Fit:
     """A covariance that a procedure of several stages made; None: computed when asked for."""
     joint: JointPart | None = None
     """The joint fit this one is part of, where groups share parameters (``share=``)."""
+    nuisance: dict[str, float] = field(default_factory=dict)
+    """Numbers of the likelihood that were estimated with the parameters, by name."""
+    nuisance_stderr: dict[str, float] = field(default_factory=dict)
+    numbers: tuple[float, float] | None = None
+    """The same as the engine takes them."""
 
     @property
     def values(self) -> np.ndarray:
@@ -146,6 +151,45 @@ class Fit:
     def converged(self) -> bool:
         """Whether an optimum was found (possibly on a bound)."""
         return self.status in _status.GOOD
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log-likelihood of the measured values, with all constants.
+
+        For likelihoods, and for squared loss with normal errors of the most likely scale in the
+        residual space; weights are taken relative to their mean for likelihoods, as reciprocal
+        variances for squared loss. Raises ValueError for other losses.
+
+        >>> import lawfit as lf
+        >>> counts = {"x": [0, 1, 2, 3], "y": [1, 2, 4, 9]}
+        >>> model = lf.fit("y = exp(a + b*x)", counts, loss=lf.Poisson())
+        >>> round(model.log_likelihood, 3), round(model.aic, 3)
+        (-5.974, 15.948)
+        """
+        from .information import log_likelihood
+
+        return log_likelihood(self)
+
+    @property
+    def aic(self) -> float:
+        """-2 log L + 2 k, k the free parameters and the likelihood's estimated numbers."""
+        from .information import criterion
+
+        return criterion(self, "aic")
+
+    @property
+    def aicc(self) -> float:
+        """AIC with Sugiura's term for few rows, as ``rank`` has it."""
+        from .information import criterion
+
+        return criterion(self, "aicc")
+
+    @property
+    def bic(self) -> float:
+        """-2 log L + k log n."""
+        from .information import criterion
+
+        return criterion(self, "bic")
 
     @property
     def r2(self) -> float:
@@ -169,7 +213,9 @@ class Fit:
         ``"cluster"`` the same with gradients summed over the clusters that ``by`` names (see
         ``bootstrap``), times G/(G - 1) (n - 1)/(n - p) for G clusters. With
         ``sigma`` given the scale is still estimated unless ``absolute_sigma`` is true (default:
-        what ``lf.fit`` was told). Fixed parameters and those on an active bound count as known:
+        what ``lf.fit`` was told). For likelihoods ``"hessian"`` (their default) is the inverse of
+        the observed information, jointly with ``nuisance``, and ``"jacobian"`` for counts the
+        inverse of Fisher's times Pearson's dispersion (quasi-likelihood). Fixed parameters and those on an active bound count as known:
         their rows are 0. Where it is undefined the entries are NaN and one FitWarning says why.
         Raises ValueError for an unknown kind.
 
@@ -485,8 +531,8 @@ class Fit:
 
 
 def default_kind(loss: Loss) -> str:
-    """The covariance a loss gets by default: J'WJ is only meant for least squares."""
-    return "jacobian" if loss.name == "squared" else "sandwich"
+    """The covariance a loss gets by default: J'WJ is for least squares, information for likelihoods."""
+    return "hessian" if loss.likelihood else "jacobian" if loss.name == "squared" else "sandwich"
 
 
 @np.errstate(all="ignore")  # values near the ends of double precision give inf or NaN here

@@ -46,6 +46,9 @@ def shared_names(
     if kinked := [loss for loss in losses if loss.name in _KINKS]:
         raise ValueError(f"share: the loss {kinked[0]} has a kink, and joint fits need slopes "
                          "that change smoothly; use 'huber' with a small delta")
+    if own := [loss for loss in losses if loss.free or loss.name == "gaussian"]:
+        raise ValueError(f"share: the loss {own[0]} has numbers of its own that joint fits do not "
+                         "estimate; use 'squared', or a likelihood whose numbers are given")
     for name in names:
         if not any(name in law.parameters for law in laws.values()):
             known = dict.fromkeys(known for law in laws.values() for known in law.parameters)

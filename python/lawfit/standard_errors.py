@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .batch import spread
+from .covariance import gaussian_variance
 from .engine import objective_arguments, options, thread_count
+from .resampling import numbered_objective
 from .result import default_kind
 
 if TYPE_CHECKING:
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["standard_errors"]
 
 
-def standard_errors(fits: Fits) -> dict[str, np.ndarray]:
-    """Parameter name -> one standard error a fit, as ``Fit.stderr`` has them."""
+def standard_errors(fits: Fits) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Parameter name -> one standard error a fit, as ``Fit.stderr`` has them; the engine's of a
+    likelihood's own two numbers, [fits, 2]."""
     batch = fits.batch
     names = dict.fromkeys(name for law in batch.laws for name in law.parameters)
     out = {name: np.full(len(fits), np.nan) for name in names}
+    of_numbers = np.full((len(fits), 2), np.nan)
     places = fits.places
     blocks = np.ravel_multi_index(places[:3], batch.shape[:3])
     order = np.argsort(blocks, kind="stable")
@@ -29,16 +33,16 @@ def standard_errors(fits: Fits) -> dict[str, np.ndarray]:
         if not len(these):
             continue
         law, on, loss = (int(place[these[0]]) for place in places[:3])
-        errors = _of_objective(batch, law, on, loss, places[3][these], places[4][these])
+        errors, of_numbers[these] = _of_objective(batch, law, on, loss, places[3][these], places[4][these])
         for place, name in enumerate(batch.laws[law].parameters):
             out[name][these] = errors[:, place]
-    return out
+    return out, of_numbers
 
 
 def _of_objective(
     batch: Batch, law_place: int, on: int, loss: int, subsets: np.ndarray, groups: np.ndarray
-) -> np.ndarray:
-    """[jobs, parameters] for the jobs of one law and objective, given by subset and group."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """[jobs, parameters] and [jobs, 2] for jobs of one law and objective, by subset and group."""
     from . import _core
 
     law, raw, kind = batch.laws[law_place], batch.raw[law_place], batch.losses[loss]
@@ -47,7 +51,7 @@ def _of_objective(
         for subset in np.unique(subsets):
             mine = subsets == subset
             out[mine] = batch.joint((law_place, on, loss, int(subset))).errors()[groups[mine]]
-        return out
+        return out, np.full((len(groups), 2), np.nan)
     at = (on * len(batch.losses) + loss, subsets, groups)
     sheet = batch.sheet
     rows, begins, counts = batch.rows_of(subsets, groups)
@@ -57,20 +61,27 @@ def _of_objective(
 
     values = np.ascontiguousarray(raw["params"][at])
     active = np.ascontiguousarray(raw["active"][at])
-    if law.ties:
-        return _tied(batch, law_place, on, loss, values, active, rows, begins, counts)
-    free = _core.standard_errors(
+    numbers = np.ascontiguousarray(raw["numbers"][at]) if kind.own_numbers else None
+    gaussian = kind.name == "gaussian" and not batch.absolute_sigma
+    free, of_numbers = _core.standard_errors(
         law.graph(), [cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
         cut(sheet.weights), cut(sheet.sigma), *objective_arguments(batch.ons[on], kind),
         values, begins, counts, thread_count(None), active, default_kind(kind),
-        batch.absolute_sigma,
+        batch.absolute_sigma or gaussian, numbers,
     )
-    return spread(law, free, 0.0)
+    errors = spread(law, free, 0.0)
+    if law.ties:
+        errors = _tied(batch, law_place, on, loss, values, active, numbers, rows, begins, counts)
+    if gaussian:
+        weights = np.ones(len(sheet)) if sheet.weights is None else sheet.weights
+        mean = batch.row_sums(weights)[subsets, groups] / counts
+        errors = errors * np.sqrt(gaussian_variance(kind, raw["objective"][at], mean, counts))[:, None]
+    return errors, of_numbers
 
 
 def _tied(
     batch: Batch, law_place: int, on: int, loss: int, values: np.ndarray, active: np.ndarray,
-    rows: np.ndarray | None, begins: np.ndarray, counts: np.ndarray,
+    numbers: np.ndarray | None, rows: np.ndarray | None, begins: np.ndarray, counts: np.ndarray,
 ) -> np.ndarray:
     """[jobs, parameters] of a law with formulas for some, by the delta method."""
     from . import _core
@@ -86,10 +97,10 @@ def _tied(
     inner = np.array(_core.replicate_covariances(
         law.graph(), ([cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
                       cut(sheet.weights), cut(sheet.sigma)),
-        objective_arguments(batch.ons[on], kind), (*law.bounds(), law.guesses()), offsets, values,
+        numbered_objective(batch.ons[on], kind, numbers), (*law.bounds(), law.guesses()), offsets, values,
         1, {"kind": "given", "given": np.ones((1, len(taken)))}, values[:, None, :],
-        default_kind(kind), batch.absolute_sigma,
-        options(**batch.settings, keep_starts=False, threads=None),
+        default_kind(kind), batch.absolute_sigma or kind.name == "gaussian",
+        options(**batch.settings, keep_starts=False, threads=None), numbers,
     ))[:, 0]
     held = active != 0
     inner = np.where(held[:, :, None] | held[:, None, :], 0.0, inner)

@@ -1,0 +1,255 @@
+#include "joint_fit.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "dense.hpp"
+
+namespace lawfit {
+
+namespace {
+constexpr int kMostRounds = 80, kMostHalvings = 20;
+constexpr double kLongestStep = 2;        // in the logarithm of a number
+constexpr double kSettled = 1e-8;         // step after which one more refit is the last: convergence is quadratic
+constexpr double kRise = 1e-12;           // relative rise of the joint objective that is rounding
+constexpr double kLeastScale = 1e-12;     // of the data's size: residuals that may be all rounding
+constexpr double kMostDispersion = 1e8;   // where more scatter no longer changes what is seen
+constexpr double kBegin = 0.05;           // tail or dispersion (times the mean) to leave zero with
+}  // namespace
+
+struct JointFit::Path {
+  LossNumbers last{};
+  std::vector<double> last_parameters;
+  std::vector<int8_t> active;
+  double value = infinity, least_scale = 0;
+  int halvings = 0;
+  bool begun = false, final = false, done = false;
+};
+
+JointFit::JointFit(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled)
+    : problem_(problem), table_(table), rows_(rows), options_(options), cancelled_(cancelled), free_(rows.objective()),
+      p_(problem.parameters()) {}
+
+// Fitted values, slopes and Jacobian into the members. False: not all of them finite.
+bool JointFit::rows_at(const double* parameters, const RowView& range) {
+  model_.resize(range.count);
+  slope_.resize(range.count);
+  jacobian_.resize(range.count * p_);
+  rows_.rows(parameters, range, {model_.data(), slope_.data(), nullptr, nullptr, jacobian_.data()});
+  const auto finite = [](double v) { return std::isfinite(v); };
+  return std::all_of(slope_.begin(), slope_.end(), finite) && std::all_of(jacobian_.begin(), jacobian_.end(), finite);
+}
+
+NuisanceSums JointFit::sums_at(const RowView& range, const LossNumbers& numbers) {
+  RowView there = range;
+  there.own = &numbers;
+  return nuisance_sums(rows_, there, model_, slope_);
+}
+
+bool JointFit::first_numbers(const double* parameters, const RowView& range, LossNumbers& out) {
+  const ObjectiveSpec& objective = rows_.objective();
+  out = {objective.scale, objective.tail};
+  const LossNumbers start{objective.loss == Loss::student_t ? 1.0 : 0.0, 0};
+  RowView there = range;
+  there.own = &start;
+  if (!rows_at(parameters, there)) return false;
+  const TableData& table = rows_.table();
+  auto weight = [&](int64_t i) { return range.weight ? range.weight[i] : table.weight.empty() ? 1 : table.weight[range.begin + i]; };
+  auto target = [&](int64_t i) { return range.target ? range.target[i] : table.target[range.begin + i]; };
+  if (objective.loss == Loss::negative_binomial) {   // by the method of moments
+    double excess = 0, squares = 0;
+    for (int64_t i = 0; i < range.count; ++i) {
+      const double m = model_[i], d = target(i) - m;
+      excess += weight(i) * (d * d - m);
+      squares += weight(i) * m * m;
+    }
+    out.scale = squares > 0 && excess > 1e-6 * squares ? std::min(excess / squares, kMostDispersion) : 0;
+    return true;
+  }
+  std::vector<double> squared(range.count), w(range.count);
+  double total = 0, sum = 0;
+  for (int64_t i = 0; i < range.count; ++i) {
+    const double inverse = table.inverse_sigma.empty() ? 1 : table.inverse_sigma[range.begin + i];
+    const double r = (target(i) - space_transform(objective.space, model_[i])) * inverse;
+    squared[i] = r * r;
+    w[i] = weight(i);
+    total += w[i];
+    sum += w[i] * squared[i];
+  }
+  const double floor = kLeastScale * typical_size(table_, range.begin, range.count);
+  double best = infinity;
+  for (double tail : {0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0}) {   // the scale at each by reweighting
+    if (!objective.free_tail) tail = objective.tail;
+    double variance = objective.free_scale ? std::max(sum / total, floor * floor) : objective.scale * objective.scale;
+    for (int round = 0; round < 50 && objective.free_scale; ++round) {
+      double next = 0;
+      for (int64_t i = 0; i < range.count; ++i) next += w[i] * (1 + tail) * squared[i] / (1 + tail * squared[i] / variance);
+      variance = std::max(next / total, floor * floor);
+    }
+    double value = 0;
+    const double scale = std::sqrt(variance);
+    for (int64_t i = 0; i < range.count; ++i) value += w[i] * student_density(squared[i] / variance, scale, tail).value;
+    if (value < best) {
+      best = value;
+      out = {scale, tail};
+    }
+  }
+  return best < infinity;
+}
+
+// The numbers' next values: a Newton step on what is left of the joint objective once the law follows.
+void JointFit::step(Path& path, const RowView& range, const double* parameters, const int8_t* active, LossNumbers& numbers) {
+  RowView there = range;
+  there.own = &numbers;
+  if (!rows_at(parameters, there)) {
+    path.final = true;
+    return;
+  }
+  const NuisanceSums sums = sums_at(range, numbers);
+  const bool counts = rows_.loss() == Loss::negative_binomial;
+  double metric[kMostNuisance] = {1, 1}, gradient[kMostNuisance], second[kMostNuisance][kMostNuisance];
+  bool held[kMostNuisance] = {};
+  for (int k = 0; k < free_.count; ++k) {
+    double& number = free_.place[k] == 1 ? numbers.tail : numbers.scale;
+    const bool closed = counts || free_.place[k] == 1;   // zero is a value like any other
+    if (closed && number == 0) {
+      held[k] = sums.first[k] >= 0;
+      if (!held[k]) {   // leave it at once: a logarithm cannot
+        double mean = 0;
+        for (double m : model_) mean += m / static_cast<double>(range.count);
+        number = counts && mean > kBegin / kMostDispersion ? kBegin / mean : kBegin;
+        path.final = false;
+        return;
+      }
+    }
+    if (closed) metric[k] = number;
+    if (free_.place[k] == 1) held[k] |= number >= kHeaviestTail && sums.first[k] <= 0;
+    if (counts) held[k] |= number >= kMostDispersion && sums.first[k] <= 0;
+    if (!counts && free_.place[k] == 0) held[k] |= number <= path.least_scale && sums.first[k] >= 0;
+  }
+  Matrix matrix = Matrix::Zero(p_, p_);
+  hessian_.resize(static_cast<size_t>(p_) * p_);
+  rows_.hessian(parameters, there, hessian_.data());
+  for (int i = 0; i < p_; ++i)
+    for (int j = 0; j < p_; ++j) matrix(i, j) = active[i] || active[j] ? (i == j ? 1 : 0) : hessian_[static_cast<size_t>(i) * p_ + j];
+  Matrix cross = Matrix::Zero(p_, free_.count);
+  for (int k = 0; k < free_.count; ++k)
+    for (int64_t r = 0; r < range.count; ++r)
+      for (int i = 0; i < p_; ++i) if (!active[i] && sums.cross[k][r] != 0) cross(i, k) += metric[k] * sums.cross[k][r] * jacobian_[r * p_ + i];
+  Vector scale = matrix.diagonal().cwiseAbs().cwiseSqrt();
+  for (int i = 0; i < p_; ++i) scale(i) = scale(i) > 0 ? 1 / scale(i) : 1;
+  const Eigenvalues parts = eigenvalues(scale.asDiagonal() * matrix * scale.asDiagonal());
+  Matrix follows = Matrix::Zero(free_.count, free_.count);   // C' H^-1 C over directions that are determined
+  if (parts.found && parts.values.size() > 0 && matrix.allFinite()) {
+    const Matrix turned = parts.directions.transpose() * scale.asDiagonal() * cross;
+    for (Eigen::Index s = 0; s < parts.values.size(); ++s)
+      if (parts.values(s) > 1e-12) follows += turned.row(s).transpose() * turned.row(s) / parts.values(s);
+  }
+  for (int k = 0; k < free_.count; ++k) {
+    const bool logarithmic = counts || free_.place[k] == 1;
+    gradient[k] = metric[k] * sums.first[k];
+    for (int j = 0; j < free_.count; ++j) second[k][j] = metric[k] * metric[j] * sums.second[k][j];
+    if (logarithmic) second[k][k] += gradient[k];
+  }
+  auto solve = [&](bool followed, double* by) {   // false: no minimum that way
+    double h[kMostNuisance][kMostNuisance];
+    for (int k = 0; k < free_.count; ++k)
+      for (int j = 0; j < free_.count; ++j) h[k][j] = held[k] || held[j] ? (k == j ? 1 : 0) : second[k][j] - (followed ? follows(k, j) : 0);
+    double g[kMostNuisance];
+    for (int k = 0; k < free_.count; ++k) g[k] = held[k] ? 0 : gradient[k];
+    if (!(h[0][0] > 0)) return false;
+    if (free_.count == 1) {
+      by[0] = -g[0] / h[0][0];
+      return true;
+    }
+    const double determinant = h[0][0] * h[1][1] - h[0][1] * h[1][0];
+    if (!(determinant > 1e-12 * h[0][0] * std::fabs(h[1][1]))) return false;
+    by[0] = -(h[1][1] * g[0] - h[0][1] * g[1]) / determinant;
+    by[1] = -(h[0][0] * g[1] - h[1][0] * g[0]) / determinant;
+    return true;
+  };
+  double by[kMostNuisance] = {};
+  if (!solve(true, by) && !solve(false, by))
+    for (int k = 0; k < free_.count; ++k)
+      by[k] = held[k] ? 0 : second[k][k] > 0 ? -gradient[k] / second[k][k] : gradient[k] > 0 ? -1 : gradient[k] < 0 ? 1 : 0;
+  double longest = 0;
+  for (int k = 0; k < free_.count; ++k) {
+    by[k] = std::clamp(by[k], -kLongestStep, kLongestStep);
+    double& number = free_.place[k] == 1 ? numbers.tail : numbers.scale;
+    const double before = number;
+    const bool closed = counts || free_.place[k] == 1;
+    number *= std::exp(by[k]);
+    if (free_.place[k] == 1) number = std::min(number, kHeaviestTail);
+    if (counts) number = std::min(number, kMostDispersion);
+    if (!closed) number = std::max(number, path.least_scale);
+    longest = std::max(longest, before > 0 ? std::fabs(std::log(number / before)) : 0);
+    if (closed && before > 0 && by[k] <= -0.5) {   // on the way to zero: is that where it ends?
+      LossNumbers none = numbers;
+      (free_.place[k] == 1 ? none.tail : none.scale) = 0;
+      if (sums_at(range, none).first[k] >= 0) numbers = none;
+    }
+  }
+  path.final = longest <= kSettled;
+}
+
+// What a refit brought: taken if the joint objective fell, else the numbers go half the way back.
+void JointFit::look(Path& path, const Job& job, const Outcome& outcome, double* parameters, LossNumbers& numbers, JointOutcome& out) {
+  RowView range{job.begin, job.count, job.weight, job.target, &numbers};
+  out.iterations += outcome.iterations;
+  const bool usable = std::isfinite(outcome.objective);
+  const double value = usable ? rows_.objective(outcome.parameters, range) + density_offset(rows_, range) : infinity;
+  if (path.begun && !(value <= path.value + kRise * (std::fabs(path.value) + static_cast<double>(job.count)))) {
+    path.final = false;
+    path.done = ++path.halvings > kMostHalvings;   // nowhere lower
+    auto middle = [](double a, double b) { return a > 0 && b > 0 ? std::sqrt(a * b) : 0.5 * (a + b); };
+    numbers = path.done ? path.last : LossNumbers{middle(numbers.scale, path.last.scale), middle(numbers.tail, path.last.tail)};
+    std::copy(path.last_parameters.begin(), path.last_parameters.end(), parameters);
+    return;
+  }
+  out.objective = value;
+  out.gradient_norm = outcome.gradient_norm;
+  out.inverse_trace = outcome.inverse_trace;
+  out.status = outcome.status;
+  out.moved |= outcome.moved;
+  if (!usable) {
+    path.done = true;
+    return;
+  }
+  std::copy_n(outcome.parameters, p_, parameters);
+  path.active.assign(outcome.active, outcome.active + p_);
+  path.last = numbers;
+  path.last_parameters.assign(parameters, parameters + p_);
+  path.value = value;
+  path.halvings = 0;
+  path.begun = true;
+  path.done = path.final;
+  if (!path.done) step(path, {job.begin, job.count, job.weight, job.target}, parameters, path.active.data(), numbers);
+}
+
+void JointFit::run(const std::vector<Job>& jobs, std::vector<double>& parameters, std::vector<LossNumbers>& numbers) {
+  outcomes_.assign(jobs.size(), {});
+  std::vector<Path> paths(jobs.size());
+  for (size_t k = 0; k < jobs.size(); ++k) paths[k].least_scale = kLeastScale * jobs[k].sharpest / kSharpest;
+  for (int round = 0; round < kMostRounds && !cancelled_; ++round) {
+    std::vector<Job> now;
+    std::vector<size_t> index;
+    std::vector<double> starts;
+    for (size_t k = 0; k < jobs.size(); ++k) if (!paths[k].done) index.push_back(k);
+    if (index.empty()) return;
+    starts.reserve(index.size() * p_);
+    for (size_t k : index) {
+      now.push_back(jobs[k]);
+      now.back().own = &numbers[k];
+      starts.insert(starts.end(), &parameters[k * p_], &parameters[k * p_] + p_);
+      now.back().start = starts.data() + starts.size() - p_;
+    }
+    Descent descent(problem_, table_, rows_, options_, cancelled_);
+    descent.refit(std::move(now));
+    for (size_t i = 0; i < index.size(); ++i)
+      look(paths[index[i]], jobs[index[i]], descent.outcomes()[i], &parameters[index[i] * p_], numbers[index[i]], outcomes_[index[i]]);
+  }
+  for (size_t k = 0; k < jobs.size(); ++k)
+    if (!paths[k].done && !cancelled_) outcomes_[k].status = Status::iteration_limit;
+}
+
+}  // namespace lawfit

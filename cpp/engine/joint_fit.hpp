@@ -1,0 +1,47 @@
+// Maximum likelihood of a law's parameters and of the loss's own numbers together: rounds of a warm
+// refit of the law at fixed numbers and a Newton step of the numbers along the refitted law.
+#pragma once
+#include <vector>
+
+#include "descent.hpp"
+#include "nuisance.hpp"
+
+namespace lawfit {
+
+struct JointOutcome {
+  double objective = infinity;      // joint: minus the log-likelihood, up to what no parameter enters
+  double gradient_norm = infinity, inverse_trace = infinity;
+  Status status = Status::cancelled;
+  int32_t iterations = 0;
+  bool moved = false;
+};
+
+class JointFit {
+ public:
+  JointFit(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled);
+
+  // Numbers to begin with, at parameters of a fit that did not know them. False: nothing to go by.
+  bool first_numbers(const double* parameters, const RowView& range, LossNumbers& out);
+  // Every job from its start and its numbers, jobs x parameters and jobs.
+  void run(const std::vector<Job>& jobs, std::vector<double>& parameters, std::vector<LossNumbers>& numbers);
+  const std::vector<JointOutcome>& outcomes() const { return outcomes_; }
+
+ private:
+  struct Path;                      // one job on its way
+  void look(Path& path, const Job& job, const Outcome& outcome, double* parameters, LossNumbers& numbers, JointOutcome& out);
+  void step(Path& path, const RowView& range, const double* parameters, const int8_t* active, LossNumbers& numbers);
+  NuisanceSums sums_at(const RowView& range, const LossNumbers& numbers);   // at the rows looked at
+  bool rows_at(const double* parameters, const RowView& range);
+
+  const Problem& problem_;
+  const TableData& table_;
+  RowModel& rows_;
+  const FitOptions& options_;
+  std::atomic<bool>& cancelled_;
+  const NuisanceView free_;
+  const int p_;
+  std::vector<JointOutcome> outcomes_;
+  std::vector<double> model_, slope_, jacobian_, hessian_;   // of the rows being looked at
+};
+
+}  // namespace lawfit
