@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lawfit as lf
-from lawfit.intervals import METHODS
+from lawfit.intervals import METHODS, OFF_BOUNDS
 
 LINE = "y = a + b*x"
 
@@ -41,6 +41,41 @@ def test_each_is_the_single_fits(fits, method):
         for parameter, values in alone.params.items():
             np.testing.assert_allclose(boots.params[parameter][at], values, rtol=1e-9)
     assert np.isnan(boots.params["b"][8:]).all() == ("b" in boots.params)  # y = a*x has none
+
+
+@pytest.mark.parametrize("noise", ["constant", "proportional", "x", {"x": [1, 4], "sd": [0.1, 0.4]}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_noise_models_are_the_single_fits(noise, weighted):
+    data = table()
+    data["w"] = np.random.default_rng(4).uniform(0.5, 2, len(data["x"]))
+    fits = lf.fit_many([LINE, "y = a*x"], data, by="key", on=["linear", "log"],
+                       weights="w" if weighted else None)
+    boots = fits.bootstrap(20, "parametric", noise=noise)
+    for at in (0, 5, 10, 15):
+        alone = fits[at].bootstrap(20, "parametric", noise=noise, check=0)
+        for parameter, values in alone.params.items():
+            np.testing.assert_allclose(boots.params[parameter][at], values, rtol=1e-8)
+    with pytest.raises(ValueError, match="noise: goes with method='parametric'"):
+        fits.bootstrap(20, noise=noise)
+
+
+def test_intervals_end_at_bounds():
+    """A floor on its bound: one-sided where an interval exists, NaN where none does."""
+    rng = np.random.default_rng(8)
+    x = np.tile(np.geomspace(1, 100, 30), 2)
+    key = np.repeat([0, 1], 30)
+    y = np.where(key == 0, -0.05, 1.0) + 3 * x**-0.5 + 0.02 * rng.normal(size=60)
+    law = lf.Law("y = E + A/x**a", ["x"]).bound(E=(0, None))
+    fits = lf.fit_many(law, {"x": x, "y": y, "key": key}, by="key")
+    boots = fits.bootstrap(100)
+    for method in METHODS:
+        low, high = boots.interval(0.9, method)["E"]
+        for at in (0, 1):
+            np.testing.assert_allclose(
+                (low[at], high[at]), fits[at].bootstrap(100, check=0).interval(0.9, method)["E"],
+                rtol=1e-5, atol=1e-12)
+        assert np.isfinite([low[1], high[1]]).all()
+        assert np.isnan(low[0]) if method in OFF_BOUNDS else low[0] == 0 <= high[0]
 
 
 @pytest.mark.parametrize("kind", METHODS)

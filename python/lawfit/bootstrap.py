@@ -14,9 +14,10 @@ import numpy as np
 from . import status as _status
 from .covariance import error_kind, full_covariance, replicate_covariances
 from .derive import DerivedReplicates, quantity_of
-from .engine import free_values, options, progress_callback
+from .engine import free_values, options, parameter_bounds, progress_callback
 from .errors import FitWarning
 from .independent import few
+from .intervals import OFF_BOUNDS
 from .likelihoods import Likelihood
 from .resampling import Plan, plan
 from .shared import refuse_joint
@@ -111,16 +112,22 @@ class Bootstrap:
         ``"percentile"``, ``"basic"``, ``"bca"`` (needs a jackknife, made on the first call),
         ``"studentized"`` (needs a standard error of each replicate, likewise) or ``"expanded"``
         (percentiles further out still). How often each holds the truth is measured in the
-        README; the default is the one that holds its level best. From fewer than 30 rows or
+        README; the default is the one that holds its level best. Intervals end at the bounds; of
+        a parameter that lies on one, ``"basic"``, ``"bca"`` and ``"studentized"`` are NaN, the others begin
+        there. From fewer than 30 rows or
         clusters one FitWarning says that none does for sure. Raises ValueError for other
         methods and for a jackknife, whose replicates are not draws.
         """
         few(self.plan.independent, self.plan.clustered, 3)
-        out = {}
-        for at, name in enumerate(self.fit.law.parameters):
-            out[name] = self.derived(name, lambda matrix, at=at: matrix[:, at]).ends(
-                level, method
-            )
+        law, out = self.fit.law, {}
+        within = parameter_bounds(law)
+        for at, name in enumerate(law.parameters):
+            drawn = self.derived(name, lambda matrix, at=at: matrix[:, at])
+            if method in OFF_BOUNDS and name in self.fit.diagnostics["active_bounds"]:
+                out[name] = (np.nan, np.nan)
+                continue
+            low, high = np.clip(drawn.ends(level, method), *within[name])
+            out[name] = (float(low), float(high))
         return out
 
     def derive(self, expression: str, **variables: Any) -> DerivedReplicates:

@@ -13,10 +13,17 @@ import numpy as np
 from . import status as _status
 from .batch import good_codes
 from .derive import Quantity, bootstrap_interval, delta_errors
-from .engine import objective_arguments, options, progress_callback, whole
+from .engine import (
+    objective_arguments,
+    options,
+    parameter_bounds,
+    progress_callback,
+    whole,
+)
 from .errors import FitWarning
 from .independent import few_of_many
-from .intervals import DEFAULT, check_interval
+from .intervals import DEFAULT, OFF_BOUNDS, check_interval
+from .noise import noise_of_groups
 from .resampling import METHODS as SCHEMES
 from .resampling import check_method, chosen_multiplier, new_targets, numbered_objective
 from .units import row_keys, units_of
@@ -95,7 +102,21 @@ class Bootstraps:
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Parameter name -> (low, high), arrays over fits; methods as for ``Bootstrap.interval``."""
         self.few(4)
-        return {name: self.derive(name).ends(level, method) for name in self.params}
+        out = {}
+        for name in self.params:
+            low, high = self.derive(name).ends(level, method)
+            for block in () if self.fits.batch.shares else _blocks(self.fits, None):
+                if name not in block.law.parameters:
+                    continue
+                ends = parameter_bounds(block.law)[name]
+                for end in (low, high):
+                    end[block.which] = np.clip(end[block.which], *ends)
+                place = block.law.places[block.law.parameters.index(name)]
+                if method in OFF_BOUNDS and place >= 0:
+                    held = block.active[:, place] != 0
+                    low[block.which[held]] = high[block.which[held]] = np.nan
+            out[name] = (low, high)
+        return out
 
     def few(self, depth: int) -> None:
         """Warn where fits rest on few independent units."""
@@ -243,8 +264,8 @@ def _freedom(boots: Bootstraps) -> tuple[np.ndarray, np.ndarray]:
 
 def bootstrap_many(
     fits: Fits, n: int | None, method: str = "pairs", *, by: Any = None, seed: int = 0,
-    check: float = 0.0, multiplier: str | None = None, threads: int | None = None,
-    progress: Any = None, quiet: bool = False,
+    check: float = 0.0, multiplier: str | None = None, noise: Any = None,
+    threads: int | None = None, progress: Any = None, quiet: bool = False,
 ) -> Bootstraps:
     """See ``Fits.bootstrap``."""
     from . import _core
@@ -258,6 +279,8 @@ def bootstrap_many(
         raise ValueError(f"by: method={method!r} draws single rows")
     if method == "jackknife" and n is not None:
         raise ValueError("n: not given with method='jackknife'")
+    if noise is not None and method != "parametric":
+        raise ValueError(f"noise: goes with method='parametric', not {method!r}")
     if fits.batch.shares:
         return _joint(fits, n, method, by, seed, check, threads, progress, quiet)
     if multiplier is not None and method != "wild":
@@ -277,7 +300,7 @@ def bootstrap_many(
     for block in blocks:
         check_method(block.loss, method)
         raw = _core.resample(
-            *_arguments(block, method, multiplier, replicates),
+            *_arguments(block, method, multiplier, noise, replicates),
             math.ceil(check * replicates), native_options(fits, seed, threads),
             progress_callback(progress),
         )
@@ -289,7 +312,7 @@ def bootstrap_many(
         if numbers is not None and "numbers" in raw:
             numbers[block.which] = raw["numbers"]
         other += int((raw["checked"] == 2).sum())
-    settings = {"by": by, "multiplier": multiplier, "clustered": by is not None
+    settings = {"by": by, "multiplier": multiplier, "noise": noise, "clustered": by is not None
                 and method != "stratified"}
     result = Bootstraps(fits, method, params, objective, status, int(seed), settings,
                         numbers)
@@ -385,7 +408,7 @@ def within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def _arguments(
-    block: _Block, method: str, multiplier: str | None, replicates: int
+    block: _Block, method: str, multiplier: str | None, noise: Any, replicates: int
 ) -> tuple[Any, ...]:
     lower, upper = block.law.bounds()
     scheme: dict[str, Any] = {"kind": method, "keys": row_keys(block.positions, block.offsets)}
@@ -393,7 +416,7 @@ def _arguments(
         scheme["units"] = block.units
     data, objective = block.data, numbered_objective(block.on, block.loss, block.numbers)
     if method in ("residual", "wild", "parametric"):
-        scheme |= _targets(block, method, multiplier)
+        scheme |= _targets(block, method, multiplier, noise)
         if block.on == "relative":
             columns, y, weights, sigma = data
             data = (columns, y, weights, np.abs(y) * (1 if sigma is None else sigma))
@@ -402,7 +425,9 @@ def _arguments(
             block.offsets, block.free, replicates, scheme)
 
 
-def _targets(block: _Block, method: str, multiplier: str | None) -> dict[str, Any]:
+def _targets(
+    block: _Block, method: str, multiplier: str | None, noise: Any
+) -> dict[str, Any]:
     from . import _core
 
     _, y, weights, sigma = block.data
@@ -412,13 +437,14 @@ def _targets(block: _Block, method: str, multiplier: str | None) -> dict[str, An
     )
     counts = np.diff(block.offsets)
     unit = sigma if sigma is not None else np.ones(len(y)) if weights is None else weights**-0.5
-    squares = np.concatenate([[0.0], np.cumsum((residuals / unit) ** 2)])
-    left = counts - (block.active == 0).sum(axis=1)
-    with np.errstate(all="ignore"):
-        scale = np.sqrt(np.diff(squares[block.offsets]) / np.where(left > 0, left, np.nan))
+    left, sd = counts - (block.active == 0).sum(axis=1), None
+    if method == "parametric":
+        columns = dict(zip(block.law.variables, block.data[0], strict=True))
+        sd = noise_of_groups("constant" if noise is None else noise, block.law.variables, block.on,
+                             columns, fitted, residuals, unit, block.offsets, left)
     few = int(counts.min()) if block.units is None else _fewest_units(block)
     return new_targets(method, block.on, block.loss.name, y, fitted, residuals, leverage, unit,
-                       np.repeat(scale, counts) * unit, chosen_multiplier(multiplier, few),
+                       sd, chosen_multiplier(multiplier, few),
                        block.offsets, block.units is not None)
 
 
@@ -429,7 +455,8 @@ def _covariances(boots: Bootstraps) -> list[tuple[_Block, np.ndarray, np.ndarray
     chosen = native_options(boots.fits, boots.seed, None)
     absolute = boots.fits.batch.absolute_sigma
     for block in _blocks(boots.fits, settings["by"]):
-        arguments = _arguments(block, boots.method, settings["multiplier"], boots.replicates)
+        arguments = _arguments(block, boots.method, settings["multiplier"], settings["noise"],
+                               boots.replicates)
         simulated = boots.method in ("residual", "parametric")
         kind = ("cluster" if settings["clustered"] else
                 "jacobian" if simulated and block.loss.name == "squared" else "sandwich")

@@ -11,7 +11,7 @@ import numpy as np
 from .covariance import full_covariance
 from .expression import Leaf, parse
 from .grammar import closest
-from .independent import few, few_rows
+from .independent import few, few_or_none
 from .intervals import (
     DEFAULT,
     adjusted,
@@ -63,7 +63,7 @@ class Derived:
 
         One FitWarning from fewer than 30 rows.
         """
-        few_rows(self.fit, 3)
+        few_or_none(self.fit, self.stderr, 3)
         reach = interval_factor(self.fit, check_level(level)) * np.asarray(self.stderr)
         with np.errstate(all="ignore"):
             factor = np.exp(reach / np.asarray(self.value))

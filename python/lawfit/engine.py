@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "evaluate", "free_positions", "free_values", "objective_arguments", "options",
-    "progress_callback", "table_arguments", "thread_count", "whole",
+    "parameter_bounds", "progress_callback", "table_arguments", "thread_count", "whole",
 ]
 
 
@@ -92,6 +93,15 @@ def free_positions(law: Law) -> np.ndarray:
     Parameters tied to be equal share an index.
     """
     return law.places
+
+
+def parameter_bounds(law: Law) -> dict[str, tuple[float, float]]:
+    """Each of ``law.parameters`` -> the bounds it is held to; infinite where there are none."""
+    lower, upper = law.bounds()
+    return {
+        name: (float(lower[at]), float(upper[at])) if at >= 0 else (-math.inf, math.inf)
+        for name, at in zip(law.parameters, law.places, strict=True)
+    }
 
 
 def evaluate(law: Law, values: np.ndarray, columns: list[np.ndarray]) -> np.ndarray:

@@ -253,14 +253,13 @@ class Fits:
 
     def bootstrap(
         self, n: int | None = None, method: str = "pairs", *, by: Any = None, seed: int = 0,
-        check: float = 0.0, multiplier: str | None = None, threads: int | None = None,
-        progress: Any = None,
+        check: float = 0.0, multiplier: str | None = None, noise: Any = None,
+        threads: int | None = None, progress: Any = None,
     ) -> Bootstraps:
         """``n`` (default 1,000) replicates of every fit, in one native call for each objective.
 
         Arguments as for ``Fit.bootstrap``, whose replicates these are, except that nothing is
-        checked from automatic starts unless ``check`` says so, and that noise is constant with
-        ``method="parametric"``. Gives a ``Bootstraps``.
+        checked from automatic starts unless ``check`` says so. Gives a ``Bootstraps``.
 
         Fits that share parameters are refitted together: ``"pairs"`` draws rows within every
         group and ``"bayesian"`` weights them, ``"cluster"`` draws clusters within every group (of
@@ -272,7 +271,7 @@ class Fits:
 
         return bootstrap_many(
             self, n, method, by=by, seed=seed, check=check, multiplier=multiplier,
-            threads=threads, progress=progress,
+            noise=noise, threads=threads, progress=progress,
         )
 
     def rank(

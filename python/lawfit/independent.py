@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from .errors import FitWarning
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["ENOUGH", "few", "few_of_many", "few_rows", "note"]
+__all__ = ["ENOUGH", "few", "few_of_many", "few_or_none", "few_rows", "note"]
 
 ENOUGH = 30  # independent rows or clusters from which the default was found to hold its level
 
@@ -36,6 +36,16 @@ def few(count: int, clustered: bool, depth: int) -> None:
 def few_rows(fit: Fit, depth: int) -> None:
     """``few`` for a fit whose rows each stand for themselves (a law without data: silent)."""
     few(len(fit.rows), False, depth + 1)
+
+
+def few_or_none(fit: Fit, ends: Any, depth: int) -> None:
+    """``few_rows``, or in its place that there is no interval, and which parameters are why."""
+    lost = fit.diagnostics.get("not_identified")
+    if lost and np.isnan(ends).any():
+        warnings.warn(f"no interval: the data do not determine {', '.join(lost)}; fix, tie or drop "
+                      "one, or add runs", FitWarning, stacklevel=depth)
+    else:
+        few_rows(fit, depth + 1)
 
 
 def few_of_many(counts: np.ndarray, clustered: bool, depth: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["Noise", "noise_model"]
+__all__ = ["Noise", "noise_model", "noise_of_groups", "row_weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +74,15 @@ def noise_model(fit: Fit, noise: Any) -> Noise:
     """
     from .predict import degrees_of_freedom
 
-    if isinstance(noise, Mapping):
-        return _given(fit, noise)
-    if not isinstance(noise, str):
-        raise TypeError(
-            "noise: expected 'constant', 'proportional', a variable's name or "
-            f"{{variable: points, 'sd': values}}, not {type(noise).__name__}"
-        )
+    known = _told(noise, fit.law.variables, fit.on)
+    if known is not None:
+        return known
     if noise in ("constant", "proportional"):
         shape = Noise(noise, fit.on)
-    elif noise in fit.law.variables:
-        shape = Noise("interpolated", fit.on, variable=noise, power=_power(fit, noise))
     else:
-        raise ValueError(
-            f"noise: {noise!r} is not 'constant', 'proportional' or a variable of the law "
-            f"({', '.join(fit.law.variables)})"
-        )
+        size = np.abs(fit.residuals) * np.sqrt(row_weight(fit))
+        (power,) = _powers(fit.rows.columns[noise], noise, size, np.array([0, len(size)]))
+        shape = Noise("interpolated", fit.on, variable=noise, power=float(power))
     left: float = degrees_of_freedom(fit)
     weight = row_weight(fit)
     if fit.joint is not None:  # the rows' share in the freedom of all groups together
@@ -110,24 +103,76 @@ def row_weight(fit: Fit) -> np.ndarray:
     return np.ones(len(rows)) if rows.weights is None else rows.weights
 
 
-def _power(fit: Fit, variable: str) -> float:
-    along = fit.rows.columns[variable]
+def noise_of_groups(
+    noise: Any, variables: tuple[str, ...], on: str, columns: Mapping[str, np.ndarray],
+    fitted: np.ndarray, residuals: np.ndarray, unit: np.ndarray, offsets: np.ndarray,
+    left: np.ndarray,
+) -> np.ndarray:
+    """The standard deviation of every row by ``noise_model`` of its own group.
+
+    ``unit`` is each row's standard deviation up to a common factor, ``offsets`` cut the rows into
+    groups and ``left`` are their degrees of freedom.
+    """
+    known = _told(noise, variables, on)
+    if known is not None:
+        return known(fitted, columns)
+    counts = np.diff(offsets)
+    if noise in ("constant", "proportional"):
+        shape = Noise(noise, on)(fitted, columns)
+    else:
+        power = _powers(columns[noise], noise, np.abs(residuals) / unit, offsets)
+        shape = np.exp(np.repeat(power, counts) * np.log(columns[noise]))
+    with np.errstate(all="ignore"):
+        squares = np.concatenate([[0.0], np.cumsum((residuals / (shape * unit)) ** 2)])
+        scale = np.sqrt(np.diff(squares[offsets]) / np.where(left > 0, left, np.nan))
+    return np.repeat(scale, counts) * shape * unit
+
+
+def _powers(
+    along: np.ndarray, variable: str, size: np.ndarray, offsets: np.ndarray
+) -> np.ndarray:
+    """For each group the slope of the logarithm of ``size`` along that of a variable."""
     if not (along > 0).all():
         raise ValueError(f"noise: variable {variable!r} must be positive to scale noise with it")
-    size = np.abs(fit.residuals) * np.sqrt(row_weight(fit))
-    usable = size > 1e-3 * np.median(size)  # a residual of nearly zero has no logarithm to fit
-    line = np.log(along[usable]) - np.log(along[usable]).mean()
-    spread = line @ line
-    return float(line @ np.log(size[usable]) / spread) if spread > 0 else 0.0
+    counts = np.diff(offsets)
+    group = np.repeat(np.arange(len(counts)), counts)
+    ordered = size[np.lexsort((size, group))]
+    middle = offsets[:-1] + counts // 2
+    last = max(len(ordered) - 1, 0)
+    median = np.where(counts > 0, (ordered[np.minimum(middle, last)] + ordered[np.clip(
+        middle - (counts % 2 == 0), 0, last)]) / 2, 0.0) if len(ordered) else np.zeros(len(counts))
+    usable = size > 1e-3 * median[group]  # a residual of nearly zero has no logarithm to fit
+    group, x, y = group[usable], np.log(along[usable]), np.log(size[usable])
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(group, values, minlength=len(counts))
+
+    with np.errstate(all="ignore"):
+        x = x - (total(x) / total(np.ones(len(x))))[group]
+        spread = total(x * x)
+        return np.where(spread > 0, total(x * y) / np.where(spread > 0, spread, 1.0), 0.0)
 
 
-def _given(fit: Fit, noise: Mapping[str, Any]) -> Noise:
+def _told(noise: Any, variables: tuple[str, ...], on: str) -> Noise | None:
+    """Known standard deviations, or None for what has to be estimated; ValueError for others."""
+    if not isinstance(noise, Mapping):
+        if not isinstance(noise, str):
+            raise TypeError(
+                "noise: expected 'constant', 'proportional', a variable's name or "
+                f"{{variable: points, 'sd': values}}, not {type(noise).__name__}"
+            )
+        if noise not in ("constant", "proportional", *variables):
+            raise ValueError(
+                f"noise: {noise!r} is not 'constant', 'proportional' or a variable of the law "
+                f"({', '.join(variables)})"
+            )
+        return None
     names = [name for name in noise if name != "sd"]
-    if "sd" not in noise or len(names) != 1 or names[0] not in fit.law.variables:
+    if "sd" not in noise or len(names) != 1 or names[0] not in variables:
         raise ValueError("noise: expected {variable: points, 'sd': values} with one variable")
     at = np.asarray(noise[names[0]], dtype=np.float64).ravel()
     sd = np.asarray(noise["sd"], dtype=np.float64).ravel()
     if len(at) != len(sd) or not len(at) or not (at > 0).all() or not (sd > 0).all():
         raise ValueError("noise: points and sd must be positive and of equal length")
     order = np.argsort(at)
-    return Noise("interpolated", fit.on, 1.0, names[0], 0.0, at[order], sd[order])
+    return Noise("interpolated", on, 1.0, names[0], 0.0, at[order], sd[order])

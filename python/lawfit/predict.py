@@ -11,7 +11,7 @@ import numpy as np
 from .bands import check_band, sup_t
 from .covariance import full_covariance
 from .engine import evaluate, free_positions, free_values
-from .independent import few_rows
+from .independent import few_or_none
 from .intervals import check_level, normal_quantile, t_quantile
 from .noise import noise_model, row_weight
 from .table import Table, to_float
@@ -91,7 +91,6 @@ def predict(
     if level is None:
         return where.shaped(value)
     level = check_level(level)
-    few_rows(fit, 4)
     slopes = _core.jacobian(law.graph(), free, where.columns)
     inner = free_covariance(fit)
     with np.errstate(all="ignore"):  # outside the residual space the interval is NaN
@@ -104,6 +103,7 @@ def predict(
         if everywhere:
             factor = sup_t(slopes, inner, extra, level, scale_freedom(fit))
         low, high = moved(value, factor * error, fit.on)
+    few_or_none(fit, low, 4)
     return Prediction(*(where.shaped(part) for part in (value, low, high)),
                       extrapolation(fit, where))
 
