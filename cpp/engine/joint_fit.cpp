@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "dense.hpp"
 
 namespace lawfit {
 
@@ -14,6 +13,8 @@ constexpr double kSettled = 1e-8;         // step after which one more refit is 
 constexpr double kRise = 1e-12;           // relative rise of the joint objective that is rounding
 constexpr double kLeastScale = 1e-12;     // of the data's size: residuals that may be all rounding
 constexpr double kMostDispersion = 1e8;   // where more scatter no longer changes what is seen
+constexpr double kTowardsZero = -0.5;     // steps that long may never arrive: a gradient without curvature gives -1
+constexpr double kDetermined = 1e-12;     // eigenvalue of the scaled Hessian that says something
 constexpr double kBegin = 0.05;           // tail or dispersion (times the mean) to leave zero with
 }  // namespace
 
@@ -38,12 +39,6 @@ bool JointFit::rows_at(const double* parameters, const RowView& range) {
   rows_.rows(parameters, range, {model_.data(), slope_.data(), nullptr, nullptr, jacobian_.data()});
   const auto finite = [](double v) { return std::isfinite(v); };
   return std::all_of(slope_.begin(), slope_.end(), finite) && std::all_of(jacobian_.begin(), jacobian_.end(), finite);
-}
-
-NuisanceSums JointFit::sums_at(const RowView& range, const LossNumbers& numbers) {
-  RowView there = range;
-  there.own = &numbers;
-  return nuisance_sums(rows_, there, model_, slope_);
 }
 
 bool JointFit::first_numbers(const double* parameters, const RowView& range, LossNumbers& out) {
@@ -97,6 +92,78 @@ bool JointFit::first_numbers(const double* parameters, const RowView& range, Los
   return best < infinity;
 }
 
+// How the law's parameters follow the numbers, C' H^-1 C: what the second derivatives by the numbers
+// lose once the law is refitted. Directions that the data do not determine do not follow.
+Matrix JointFit::following(const NuisanceSums& sums, const RowView& range, const double* parameters, const int8_t* active) {
+  Matrix matrix(p_, p_), cross = Matrix::Zero(p_, free_.count), follows = Matrix::Zero(free_.count, free_.count);
+  hessian_.resize(static_cast<size_t>(p_) * p_);
+  rows_.hessian(parameters, range, hessian_.data());
+  for (int i = 0; i < p_; ++i)
+    for (int j = 0; j < p_; ++j) matrix(i, j) = active[i] || active[j] ? (i == j ? 1 : 0) : hessian_[static_cast<size_t>(i) * p_ + j];
+  for (int k = 0; k < free_.count; ++k)
+    for (int64_t r = 0; r < range.count; ++r)
+      for (int i = 0; i < p_; ++i) if (!active[i] && sums.cross[k][r] != 0) cross(i, k) += sums.cross[k][r] * jacobian_[r * p_ + i];
+  if (!matrix.allFinite()) return follows;
+  Vector scale = matrix.diagonal().cwiseAbs().cwiseSqrt();
+  for (int i = 0; i < p_; ++i) scale(i) = scale(i) > 0 ? 1 / scale(i) : 1;
+  const Eigenvalues parts = eigenvalues(scale.asDiagonal() * matrix * scale.asDiagonal());
+  if (!parts.found) return follows;
+  const Matrix turned = parts.directions.transpose() * scale.asDiagonal() * cross;
+  for (Eigen::Index s = 0; s < parts.values.size(); ++s)
+    if (parts.values(s) > kDetermined) follows += turned.row(s).transpose() * turned.row(s) / parts.values(s);
+  return follows;
+}
+
+namespace {
+// Derivatives by the logarithms of the numbers; held ones stay.
+struct NumberSystem {
+  int count;
+  bool held[kMostNuisance];
+  double gradient[kMostNuisance], second[kMostNuisance][kMostNuisance];
+};
+
+// Newton's step; false where the matrix is no minimum's.
+bool newton(const NumberSystem& system, double* by) {
+  double g[kMostNuisance] = {}, h[kMostNuisance][kMostNuisance] = {{1, 0}, {0, 1}};
+  for (int k = 0; k < system.count; ++k) {
+    if (system.held[k]) continue;
+    g[k] = system.gradient[k];
+    for (int j = 0; j < system.count; ++j) if (!system.held[j]) h[k][j] = system.second[k][j];
+  }
+  const double determinant = h[0][0] * h[1][1] - h[0][1] * h[1][0];
+  if (!(h[0][0] > 0) || !(determinant > 1e-12 * h[0][0] * std::fabs(h[1][1]))) return false;
+  by[0] = -(h[1][1] * g[0] - h[0][1] * g[1]) / determinant;
+  by[1] = -(h[0][0] * g[1] - h[1][0] * g[0]) / determinant;
+  return true;
+}
+
+// Where there is no minimum to aim at, each number goes downhill by itself.
+void downhill(const NumberSystem& system, double* by) {
+  for (int k = 0; k < system.count; ++k) {
+    const double g = system.gradient[k], h = system.second[k][k];
+    by[k] = system.held[k] ? 0 : h > 0 ? -g / h : g > 0 ? -1 : g < 0 ? 1 : 0;
+  }
+}
+}  // namespace
+
+double& JointFit::number(LossNumbers& numbers, int k) const { return free_.place[k] == 1 ? numbers.tail : numbers.scale; }
+bool JointFit::counts() const { return rows_.loss() == Loss::negative_binomial; }
+// Zero is a value like any other: of a dispersion and of a tail, not of a scale.
+bool JointFit::may_be_zero(int k) const { return counts() || free_.place[k] == 1; }
+double JointFit::largest(int k) const { return free_.place[k] == 1 ? kHeaviestTail : counts() ? kMostDispersion : infinity; }
+
+// A number at zero that wants to grow does so at once: a logarithm cannot. True if there was one.
+bool JointFit::leave_zero(const NuisanceSums& sums, LossNumbers& numbers) const {
+  for (int k = 0; k < free_.count; ++k) {
+    if (!may_be_zero(k) || number(numbers, k) != 0 || sums.first[k] >= 0) continue;
+    double mean = 0;
+    for (double m : model_) mean += m / static_cast<double>(model_.size());
+    number(numbers, k) = counts() && mean > kBegin / kMostDispersion ? kBegin / mean : kBegin;
+    return true;
+  }
+  return false;
+}
+
 // The numbers' next values: a Newton step on what is left of the joint objective once the law follows.
 void JointFit::step(Path& path, const RowView& range, const double* parameters, const int8_t* active, LossNumbers& numbers) {
   RowView there = range;
@@ -105,91 +172,45 @@ void JointFit::step(Path& path, const RowView& range, const double* parameters, 
     path.final = true;
     return;
   }
-  const NuisanceSums sums = sums_at(range, numbers);
-  const bool counts = rows_.loss() == Loss::negative_binomial;
-  double metric[kMostNuisance] = {1, 1}, gradient[kMostNuisance], second[kMostNuisance][kMostNuisance];
-  bool held[kMostNuisance] = {};
+  const NuisanceSums sums = nuisance_sums(rows_, there, model_, slope_);
+  if (leave_zero(sums, numbers)) return;
+  const Matrix follows = following(sums, there, parameters, active);
+  NumberSystem fixed{free_.count, {}, {}, {}};    // the law's parameters where they are
+  double metric[kMostNuisance];
   for (int k = 0; k < free_.count; ++k) {
-    double& number = free_.place[k] == 1 ? numbers.tail : numbers.scale;
-    const bool closed = counts || free_.place[k] == 1;   // zero is a value like any other
-    if (closed && number == 0) {
-      held[k] = sums.first[k] >= 0;
-      if (!held[k]) {   // leave it at once: a logarithm cannot
-        double mean = 0;
-        for (double m : model_) mean += m / static_cast<double>(range.count);
-        number = counts && mean > kBegin / kMostDispersion ? kBegin / mean : kBegin;
-        path.final = false;
-        return;
-      }
-    }
-    if (closed) metric[k] = number;
-    if (free_.place[k] == 1) held[k] |= number >= kHeaviestTail && sums.first[k] <= 0;
-    if (counts) held[k] |= number >= kMostDispersion && sums.first[k] <= 0;
-    if (!counts && free_.place[k] == 0) held[k] |= number <= path.least_scale && sums.first[k] >= 0;
+    const double at = number(numbers, k), least = may_be_zero(k) ? 0 : path.least_scale;
+    metric[k] = may_be_zero(k) ? at : 1;   // the scale's derivatives are by its logarithm already
+    fixed.held[k] = (at <= least && sums.first[k] >= 0) || (at >= largest(k) && sums.first[k] <= 0);
   }
-  Matrix matrix = Matrix::Zero(p_, p_);
-  hessian_.resize(static_cast<size_t>(p_) * p_);
-  rows_.hessian(parameters, there, hessian_.data());
-  for (int i = 0; i < p_; ++i)
-    for (int j = 0; j < p_; ++j) matrix(i, j) = active[i] || active[j] ? (i == j ? 1 : 0) : hessian_[static_cast<size_t>(i) * p_ + j];
-  Matrix cross = Matrix::Zero(p_, free_.count);
+  for (int k = 0; k < free_.count; ++k) {
+    fixed.gradient[k] = metric[k] * sums.first[k];
+    for (int j = 0; j < free_.count; ++j) fixed.second[k][j] = metric[k] * metric[j] * sums.second[k][j];
+    if (may_be_zero(k)) fixed.second[k][k] += fixed.gradient[k];
+  }
+  NumberSystem profile = fixed;
   for (int k = 0; k < free_.count; ++k)
-    for (int64_t r = 0; r < range.count; ++r)
-      for (int i = 0; i < p_; ++i) if (!active[i] && sums.cross[k][r] != 0) cross(i, k) += metric[k] * sums.cross[k][r] * jacobian_[r * p_ + i];
-  Vector scale = matrix.diagonal().cwiseAbs().cwiseSqrt();
-  for (int i = 0; i < p_; ++i) scale(i) = scale(i) > 0 ? 1 / scale(i) : 1;
-  const Eigenvalues parts = eigenvalues(scale.asDiagonal() * matrix * scale.asDiagonal());
-  Matrix follows = Matrix::Zero(free_.count, free_.count);   // C' H^-1 C over directions that are determined
-  if (parts.found && parts.values.size() > 0 && matrix.allFinite()) {
-    const Matrix turned = parts.directions.transpose() * scale.asDiagonal() * cross;
-    for (Eigen::Index s = 0; s < parts.values.size(); ++s)
-      if (parts.values(s) > 1e-12) follows += turned.row(s).transpose() * turned.row(s) / parts.values(s);
-  }
-  for (int k = 0; k < free_.count; ++k) {
-    const bool logarithmic = counts || free_.place[k] == 1;
-    gradient[k] = metric[k] * sums.first[k];
-    for (int j = 0; j < free_.count; ++j) second[k][j] = metric[k] * metric[j] * sums.second[k][j];
-    if (logarithmic) second[k][k] += gradient[k];
-  }
-  auto solve = [&](bool followed, double* by) {   // false: no minimum that way
-    double h[kMostNuisance][kMostNuisance];
-    for (int k = 0; k < free_.count; ++k)
-      for (int j = 0; j < free_.count; ++j) h[k][j] = held[k] || held[j] ? (k == j ? 1 : 0) : second[k][j] - (followed ? follows(k, j) : 0);
-    double g[kMostNuisance];
-    for (int k = 0; k < free_.count; ++k) g[k] = held[k] ? 0 : gradient[k];
-    if (!(h[0][0] > 0)) return false;
-    if (free_.count == 1) {
-      by[0] = -g[0] / h[0][0];
-      return true;
-    }
-    const double determinant = h[0][0] * h[1][1] - h[0][1] * h[1][0];
-    if (!(determinant > 1e-12 * h[0][0] * std::fabs(h[1][1]))) return false;
-    by[0] = -(h[1][1] * g[0] - h[0][1] * g[1]) / determinant;
-    by[1] = -(h[0][0] * g[1] - h[1][0] * g[0]) / determinant;
-    return true;
-  };
+    for (int j = 0; j < free_.count; ++j) profile.second[k][j] -= metric[k] * metric[j] * follows(k, j);
   double by[kMostNuisance] = {};
-  if (!solve(true, by) && !solve(false, by))
-    for (int k = 0; k < free_.count; ++k)
-      by[k] = held[k] ? 0 : second[k][k] > 0 ? -gradient[k] / second[k][k] : gradient[k] > 0 ? -1 : gradient[k] < 0 ? 1 : 0;
+  if (!newton(profile, by) && !newton(fixed, by)) downhill(fixed, by);
+  path.final = move(path, there, by, numbers) <= kSettled;
+}
+
+// Takes the step, within the numbers' domains; how far they went in the logarithm.
+double JointFit::move(const Path& path, const RowView& range, const double* by, LossNumbers& numbers) {
   double longest = 0;
   for (int k = 0; k < free_.count; ++k) {
-    by[k] = std::clamp(by[k], -kLongestStep, kLongestStep);
-    double& number = free_.place[k] == 1 ? numbers.tail : numbers.scale;
-    const double before = number;
-    const bool closed = counts || free_.place[k] == 1;
-    number *= std::exp(by[k]);
-    if (free_.place[k] == 1) number = std::min(number, kHeaviestTail);
-    if (counts) number = std::min(number, kMostDispersion);
-    if (!closed) number = std::max(number, path.least_scale);
-    longest = std::max(longest, before > 0 ? std::fabs(std::log(number / before)) : 0);
-    if (closed && before > 0 && by[k] <= -0.5) {   // on the way to zero: is that where it ends?
-      LossNumbers none = numbers;
-      (free_.place[k] == 1 ? none.tail : none.scale) = 0;
-      if (sums_at(range, none).first[k] >= 0) numbers = none;
-    }
+    const double before = number(numbers, k), least = may_be_zero(k) ? 0 : path.least_scale;
+    const double length = std::clamp(by[k], -kLongestStep, kLongestStep);
+    number(numbers, k) = std::clamp(before * std::exp(length), least, largest(k));
+    if (before > 0) longest = std::max(longest, std::fabs(std::log(number(numbers, k) / before)));
+    if (!may_be_zero(k) || !(before > 0) || length > kTowardsZero) continue;
+    LossNumbers none = numbers;          // on the way to zero: is that where it ends?
+    number(none, k) = 0;
+    RowView there = range;
+    there.own = &none;
+    if (nuisance_sums(rows_, there, model_, slope_).first[k] >= 0) numbers = none;
   }
-  path.final = longest <= kSettled;
+  return longest;
 }
 
 // What a refit brought: taken if the joint objective fell, else the numbers go half the way back.

@@ -3,6 +3,7 @@
 #pragma once
 #include <vector>
 
+#include "dense.hpp"
 #include "descent.hpp"
 #include "nuisance.hpp"
 
@@ -30,7 +31,13 @@ class JointFit {
   struct Path;                      // one job on its way
   void look(Path& path, const Job& job, const Outcome& outcome, double* parameters, LossNumbers& numbers, JointOutcome& out);
   void step(Path& path, const RowView& range, const double* parameters, const int8_t* active, LossNumbers& numbers);
-  NuisanceSums sums_at(const RowView& range, const LossNumbers& numbers);   // at the rows looked at
+  Matrix following(const NuisanceSums& sums, const RowView& range, const double* parameters, const int8_t* active);
+  bool leave_zero(const NuisanceSums& sums, LossNumbers& numbers) const;
+  double move(const Path& path, const RowView& range, const double* by, LossNumbers& numbers);
+  double& number(LossNumbers& numbers, int k) const;   // the k-th that is estimated
+  bool counts() const;
+  bool may_be_zero(int k) const;
+  double largest(int k) const;
   bool rows_at(const double* parameters, const RowView& range);
 
   const Problem& problem_;
