@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from typing import Any
@@ -18,6 +19,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 import lawfit as lf
 from lawfit import _core
+from lawfit.cli import main
 from lawfit.losses import as_loss
 
 LAW = lf.Law("a*x", variables=("x",))
@@ -532,3 +534,21 @@ def test_filters_and_missing_cells_apply_before_the_checks() -> None:
     clean = lf.fit("logistic(a + b*x)", data, "won", loss=lf.Binomial("trials", counts=True))
     assert fit.params == clean.params
     assert "with trials" in str(fit)
+
+
+def test_the_shell_takes_likelihoods(tmp_path: Any, capsys: Any) -> None:
+    data = counts(6, 60) | {"run": np.repeat([0, 1], 30)}
+    file = tmp_path / "runs.csv"
+    names = ("x", "trials", "won", "over", "run")
+    rows = zip(*(data[name].tolist() for name in names), strict=True)
+    file.write_text("\n".join([",".join(names), *(",".join(map(str, row)) for row in rows)]))
+    arguments = ["fit", str(file), "--law", "logistic(a + b*x)", "--y", "won", "--json"]
+    assert main([*arguments, "--loss", "binomial:trials=trials:counts=True"]) == 0
+    told = json.loads(capsys.readouterr().out)["fits"][0]
+    fit = lf.fit("logistic(a + b*x)", data, "won", loss=lf.Binomial("trials", counts=True))
+    assert told["params"] == fit.params and told["log_likelihood"] == fit.log_likelihood
+    many = ["fit", str(file), "--law", "exp(a + b*x)", "--y", "over", "--by", "run", "--json"]
+    assert main([*many, "--loss", "negative_binomial,poisson"]) == 0
+    told = json.loads(capsys.readouterr().out)["fits"]
+    assert set(told[0]["nuisance"]) == {"size", "alpha"} and "nuisance" not in told[2]
+    assert main([*arguments, "--loss", "poisson", "--on", "log"]) == 2

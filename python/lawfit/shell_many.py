@@ -88,6 +88,15 @@ def as_rows(fits: Fits) -> list[dict[str, Any]]:
             **{name: column[at] for name, column in plain.items()},
             "params": {n: c[at] for n, c in params.items() if n in own[index["law"][at]]},
             "stderr": {n: c[at] for n, c in errors.items() if n in own[index["law"][at]]},
+            **_nuisance(fits, at),
         }
         for at in range(len(fits))
     ]
+
+
+def _nuisance(fits: Fits, at: int) -> dict[str, Any]:
+    """What the fit's likelihood estimated of its own; nothing for losses that have no such numbers."""
+    names = [name for name in fits.nuisance if name in fits.batch.losses[fits.places[2][at]].free]
+    return {"nuisance": {name: float(fits.nuisance[name][at]) for name in names},
+            "nuisance_stderr": {name: float(fits.nuisance_stderr[name][at]) for name in names},
+            } if names else {}  # fmt: skip
