@@ -1,7 +1,7 @@
 """How often intervals hold the truth: simulated tables, every kind of interval, one table of shares.
 
     python bench/coverage.py --tables 2000 --replicates 999 --out coverage/
-    python bench/coverage.py --out coverage/ --report        # the README's table of what is there
+    python bench/coverage.py --out coverage/ --report --readme     # the README's table of these
 
 Each cell (number of runs, noise, residual space) is one file, so a study that was stopped goes on
 where it was. Truth is E + A/N**alpha + B/D**beta with Besiroglu's exponents. A *run* is one row
@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 import lawfit as lf
-from lawfit.bootstrap_many import _blocks, _options
-from lawfit.covariance import padded
+from readme import COVERAGE, put
+from lawfit.bootstrap_many import _blocks, native_options
 from lawfit.derive import Quantity, delta_errors
 from lawfit.engine import objective_arguments
 from lawfit.intervals import cluster_reach, t_quantile
@@ -111,8 +111,8 @@ def wald(fits: lf.Fits, by: str | None, kind: str, counter: Counter, label: str)
     inner = np.array(_core.replicate_covariances(
         block.law.graph(), block.data, objective_arguments(block.on, block.loss),
         (lower, upper, block.law.guesses()), block.offsets, block.free, 1, once,
-        block.free[:, None, :], kind, False, _options(fits, 0, None)))[:, 0]
-    matrix = padded(block.law, inner)
+        block.free[:, None, :], kind, False, native_options(fits, 0, None)))[:, 0]
+    matrix = block.law.full_covariance(inner, block.free)
     rows = int(np.diff(block.offsets)[0])
     clusters = None if kind != "cluster" else int(block.units[: block.offsets[1]].max()) + 1
     values = np.stack([fits.params[name] for name in LAW.parameters], axis=1)
@@ -205,39 +205,64 @@ def cell(runs: int, noise: str, space: str, tables: int, replicates: int, profil
 
 
 def report(folder: Path) -> str:
-    """Coverage and median width at 95 % by interval and runs, over spaces and quantities."""
+    """Coverage and median width by interval and runs, over residual spaces and quantities."""
     cells = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    lines = []
+    lines = [_studied(cells)]
     for noise in NOISES:
-        here = [c for c in cells if c["noise"] == noise]
+        here = [cell for cell in cells if cell["noise"] == noise]
         if not here:
             continue
-        runs = sorted({c["runs"] for c in here})
-        kinds = list(dict.fromkeys(row["interval"] for c in here for row in c["rows"]))
-        lines += [f"\n{noise}: lowest to highest coverage at nominal 95 % over quantities and "
-                  "residual spaces (median width over the profile's)\n",
-                  "| interval | " + " | ".join(f"{n} runs" for n in runs) + " |",
+        runs = sorted({cell["runs"] for cell in here})
+        kinds = list(dict.fromkeys(row["interval"] for cell in here for row in cell["rows"]))
+        unit = "runs of 4 rows" if noise == "clustered" else "runs"
+        lines += [f"\n**{noise.capitalize()} noise**\n",
+                  "| interval | " + " | ".join(f"{n} {unit}" for n in runs) + " |",
                   "| --- |" + " --- |" * len(runs)]
         for kind in kinds:
             lines.append(f"| {kind} | " + " | ".join(_share(here, n, kind) for n in runs) + " |")
     return "\n".join(lines)
 
 
+def _studied(cells: list[dict[str, Any]]) -> str:
+    """How many tables and replicates each number of runs was given."""
+    parts = []
+    for runs in sorted({cell["runs"] for cell in cells}):
+        each = [cell for cell in cells if cell["runs"] == runs]
+        tables = sorted({cell["tables"] for cell in each})
+        replicates = sorted({cell["replicates"] for cell in each})
+        missing = len(NOISES) * len(SPACES) - len({(c["noise"], c["space"]) for c in each})
+        parts.append(f"{runs} runs: {' or '.join(f'{n:,}' for n in tables)} tables with "
+                     f"{' or '.join(map(str, replicates))} replicates"
+                     + (f" ({missing} of 6 noises and spaces not run)" if missing else ""))
+    return "Simulated tables for each noise and residual space: " + "; ".join(parts) + "."
+
+
 def _share(cells: list[dict[str, Any]], runs: int, kind: str) -> str:
-    shares, widths = [], []
-    for each in cells:
-        if each["runs"] != runs:
-            continue
+    """"least to most" per cent at 95 %, the same at 80 %, and the width over the profile's."""
+    shares: dict[float, list[float]] = {level: [] for level in LEVELS}
+    widths = []
+    for each in _largest(cells, runs):
         wide = {row["quantity"]: row["width"] for row in each["rows"]
                 if row["interval"].startswith("profile") and row["level"] == 0.95}
         for row in each["rows"]:
-            if row["interval"] == kind and row["level"] == 0.95:
-                got = row["tables"] - row["without"]
-                shares.append(100 * row["covered"] / max(got, 1))
+            if row["interval"] != kind:
+                continue
+            got = row["tables"] - row["without"]
+            shares[row["level"]].append(100 * row["covered"] / max(got, 1))
+            if row["level"] == 0.95:
                 widths.append(row["width"] / wide[row["quantity"]])
-    if not shares:
+    if not shares[0.95]:
         return "-"
-    return f"{min(shares):.1f} to {max(shares):.1f} ({np.median(widths):.2f})"
+    high, low = (f"{min(shares[level]):.1f} to {max(shares[level]):.1f}" for level in (0.95, 0.80))
+    return f"{high}; {low}; {np.median(widths):.2f}"
+
+
+def _largest(cells: list[dict[str, Any]], runs: int) -> list[dict[str, Any]]:
+    """Of each residual space the cell with the most tables."""
+    of: dict[str, dict[str, Any]] = {}
+    for cell in sorted((c for c in cells if c["runs"] == runs), key=lambda c: c["tables"]):
+        of[cell["space"]] = cell
+    return list(of.values())
 
 
 def main() -> None:
@@ -250,7 +275,8 @@ def main() -> None:
     ask.add_argument("--space", nargs="*", default=list(SPACES), choices=SPACES)
     ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--out", type=Path, default=Path("coverage"))
-    ask.add_argument("--report", action="store_true")
+    ask.add_argument("--report", action="store_true", help="run nothing, show what is there")
+    ask.add_argument("--readme", action="store_true", help="put the table into the README")
     chosen = ask.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     for runs in () if chosen.report else chosen.runs:
@@ -265,7 +291,10 @@ def main() -> None:
                 part.write_text(json.dumps(found))
                 part.rename(path)
                 print(path.name, f"{found['cpu_seconds']:.0f} s of CPU", flush=True)
-    print(report(chosen.out))
+    table = report(chosen.out)
+    print(table)
+    if chosen.readme:
+        put(table, COVERAGE)
 
 
 if __name__ == "__main__":

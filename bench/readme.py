@@ -1,4 +1,4 @@
-"""The README's table, made from the figures of one run of ``versus.py --readme``."""
+"""The README's tables, made from the figures of ``versus.py`` and ``coverage.py``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from pathlib import Path
 from typing import Any
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- figures: python bench/versus.py --readme -->", "<!-- end of figures -->"
+SPEED = "<!-- figures: python bench/versus.py --readme -->", "<!-- end of figures -->"
+COVERAGE = ("<!-- coverage: python bench/coverage.py --report --readme -->",
+            "<!-- end of coverage -->")
 
 
 def rewrite(machine: str, tables: dict[str, tuple[str, list[Any]]]) -> None:
-    """Put the figures between the markers; everything else stays."""
-    text = README.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{README} lacks the markers {BEGIN} and {END}")
+    """Put the figures of a run between their markers."""
     lines = [_line(what, runners) for what, runners in tables.values()]
     head = ["| one call | 1 thread | 2 threads | fastest peer, 1 thread | times | fastest of SciPy | times |",
             "| --- | --: | --: | --- | --: | --- | --: |"]
-    table = "\n".join([f"{machine}; medians.", "", *head, *lines])
+    put("\n".join([f"{machine}; medians.", "", *head, *lines]), SPEED)
+
+
+def put(table: str, markers: tuple[str, str]) -> None:
+    """Put a table between two markers of the README; everything else stays."""
+    text = README.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
+    if not begin or not end:
+        raise SystemExit(f"{README} lacks the markers {' and '.join(markers)}")
     README.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
 
 

@@ -61,4 +61,4 @@ def few_of_many(counts: np.ndarray, clustered: bool, depth: int) -> None:
 
 def _meaning(what: str) -> str:
     return (f"only from {ENOUGH} independent {what} on were they found to hold their level; with "
-            "fewer they are often too narrow (see the coverage table in the README)")
+            "fewer some are too narrow, others too wide (see the coverage table in the README)")
