@@ -17,6 +17,7 @@ constexpr double kRounding = 1e-15;
 ConstrainedSolver::ConstrainedSolver(const CompiledLaw& law, const TableData& table, const ObjectiveSpec& objective, const CompiledLaw& quantity,
                                      const TableData& quantities, const std::vector<double>& lower, const std::vector<double>& upper)
     : p_(law.natural.parameters), entries_(p_ * (p_ + 1) / 2), lanes_(layout_for(table.rows) == Layout::points ? 1 : W), objective_(objective),
+      priors_(law.priors),
       lower_(lower), upper_(upper), table_(table), quantities_(quantities),
       law_(law.natural, objective.space, objective.loss, std::max<int64_t>(table.rows, 1),
            !table.weight.empty() || layout_for(table.rows) == Layout::points, !table.inverse_sigma.empty(), layout_for(table.rows)),
@@ -62,6 +63,7 @@ void ConstrainedSolver::run(ConstrainedJob* jobs, int count, const std::atomic<b
     for (int l = 0; l < W; ++l)
       for (int i = 0; i < p_; ++i) theta_[i][l] = lane_[lanes_ == 1 ? 0 : l].trial[i];
     law_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(objective_.scale), broadcast(objective_.tail)), sums_);
+    add_priors(priors_, Tier::hessian, theta_, sums_);
     for (int l = 0; l < W; ++l) {
       Lane& lane = lane_[l];
       if (!lane.busy) continue;

@@ -52,6 +52,7 @@ class ConstrainedSolver {
 
   const int p_, entries_, lanes_;
   const ObjectiveSpec objective_;
+  const std::vector<Prior>& priors_;
   const std::vector<double>&lower_, &upper_;
   const TableData &table_, &quantities_;
   Evaluator law_, quantity_;

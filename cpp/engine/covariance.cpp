@@ -22,13 +22,26 @@ std::vector<int> off_bounds(const int8_t* active, int p) {
   return free;
 }
 
+// The rows of the data, and after them one for each prior.
 struct RowTable {
   std::vector<double> model, slope, majoriser, curvature, jacobian;
-  RowTable(RowModel& source, const double* parameters, int p, const RowView& range)
-      : model(range.count), slope(range.count), majoriser(range.count), curvature(range.count), jacobian(range.count * p) {
+  int64_t all;
+  RowTable(RowModel& source, const double* parameters, int p, const RowView& range) : all(range.count + static_cast<int64_t>(source.priors().size())) {
+    for (auto* v : {&model, &slope, &majoriser, &curvature}) v->resize(all);
+    jacobian.resize(all * p);
     const double spread = source.objective(parameters, range) / static_cast<double>(std::max<int64_t>(range.count, 1));
     source.rows(parameters, range, {model.data(), slope.data(), majoriser.data(), curvature.data(), jacobian.data()}, spread);
+    int64_t r = range.count;
+    for (const Prior& prior : source.priors()) {
+      const double value = parameters[prior.parameter], at = prior.logarithmic ? std::log(value) : value;
+      model[r] = value;
+      slope[r] = prior.weight * (at - prior.mean);
+      majoriser[r] = prior.weight;
+      jacobian[r++ * p + prior.parameter] = prior.logarithmic ? 1 / value : 1;
+    }
   }
+  // How often a row was drawn; a prior always is there once.
+  double drawn(const CovarianceRequest& request, int64_t r) const { return request.frequency && r < request.count ? request.frequency[r] : 1; }
 };
 
 Matrix scaled_jacobian(const RowTable& rows, const std::vector<int>& free, int p) {
@@ -113,7 +126,7 @@ Matrix joint_hessian(const std::vector<double>& full, const RowTable& rows, cons
     for (Eigen::Index b = 0; b < f; ++b) h(q + a, q + b) = numbers.sums.second[number][numbers.kept[b]];
     for (Eigen::Index i = 0; i < q; ++i) {
       double sum = 0;
-      for (size_t r = 0; r < rows.model.size(); ++r) if (rows.majoriser[r] > 0) sum += numbers.sums.cross[number][r] * rows.jacobian[r * p + free[i]];
+      for (size_t r = 0; r < numbers.sums.cross[number].size(); ++r) if (rows.majoriser[r] > 0) sum += numbers.sums.cross[number][r] * rows.jacobian[r * p + free[i]];
       h(i, q + a) = h(q + a, i) = sum;
     }
   }
@@ -124,16 +137,17 @@ Matrix joint_hessian(const std::vector<double>& full, const RowTable& rows, cons
 // has m times the gradient and must count m times, not m squared.
 Matrix meat(const RowTable& rows, const std::vector<int>& free, const Numbers& numbers, int p, const CovarianceRequest& request) {
   const auto own = static_cast<Eigen::Index>(free.size()), q = own + static_cast<Eigen::Index>(numbers.size());
-  int64_t units = request.count;
-  if (request.clusters) units = 1 + *std::max_element(request.clusters, request.clusters + request.count);
+  int64_t groups = request.count;
+  if (request.clusters) groups = 1 + *std::max_element(request.clusters, request.clusters + request.count);
+  const int64_t units = groups + rows.all - request.count;
   Matrix gradients = Matrix::Zero(q, units), out = Matrix::Zero(q, q);
   std::vector<double> drawn(units, request.frequency ? 0 : 1);
-  for (int64_t r = 0; r < request.count; ++r) {
+  for (int64_t r = 0; r < rows.all; ++r) {
     if (!(rows.majoriser[r] > 0)) continue;
-    const int64_t u = request.clusters ? request.clusters[r] : r;
-    if (request.frequency) drawn[u] = std::max(drawn[u], request.frequency[r]);
+    const int64_t u = r >= request.count ? groups + r - request.count : request.clusters ? request.clusters[r] : r;
+    if (request.frequency) drawn[u] = std::max(drawn[u], rows.drawn(request, r));
     for (Eigen::Index k = 0; k < own; ++k) gradients(k, u) += rows.slope[r] * rows.jacobian[r * p + free[k]];
-    for (Eigen::Index k = own; k < q; ++k) gradients(k, u) += numbers.sums.score[numbers.kept[k - own]][r];
+    for (Eigen::Index k = own; k < q && r < request.count; ++k) gradients(k, u) += numbers.sums.score[numbers.kept[k - own]][r];
   }
   for (int64_t u = 0; u < units; ++u)
     if (drawn[u] > 0) out.noalias() += gradients.col(u) * gradients.col(u).transpose() / drawn[u];
@@ -145,7 +159,7 @@ double cluster_count(const RowTable& rows, const CovarianceRequest& request) {
   std::vector<double> drawn(1 + *std::max_element(request.clusters, request.clusters + request.count), 0.0);
   for (int64_t r = 0; r < request.count; ++r)
     if (rows.majoriser[r] > 0) drawn[request.clusters[r]] = std::max(drawn[request.clusters[r]], request.frequency ? request.frequency[r] : 1);
-  double total = 0;
+  double total = static_cast<double>(rows.all - request.count);
   for (double d : drawn) total += d;
   return total;
 }
@@ -163,11 +177,12 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
   const RowTable rows(model, parameters, p, range);
   const TableData& table = model.table();
   double used = 0, spread = 0, weights = 0;
-  for (int64_t r = 0; r < request.count; ++r) {
+  for (int64_t r = 0; r < rows.all; ++r) {
     if (!(rows.majoriser[r] > 0)) continue;
-    used += request.frequency ? request.frequency[r] : 1;
+    used += rows.drawn(request, r);
     spread += rows.slope[r] * rows.slope[r] / rows.majoriser[r];
-    weights += request.weight ? request.weight[r] : table.weight.empty() ? 1 : table.weight[request.begin + r];
+    if (r >= request.count) weights += 1;
+    else weights += request.weight ? request.weight[r] : table.weight.empty() ? 1 : table.weight[request.begin + r];
   }
   const bool known = likelihood(model.loss()) && kind == CovarianceKind::hessian;   // no scale to estimate from what is left
   const double freedom = used - static_cast<double>(q);
@@ -211,7 +226,10 @@ void leverages(RowModel& model, Space space, const double* parameters, const int
   const std::vector<int> free = off_bounds(active, p);
   std::vector<double> fitted(count), information(count), jacobian(count * p);
   model.rows(parameters, {begin, count}, {fitted.data(), nullptr, information.data(), nullptr, jacobian.data()});
-  Matrix j(count, static_cast<Eigen::Index>(free.size()));
+  Matrix j = Matrix::Zero(count + static_cast<Eigen::Index>(model.priors().size()), static_cast<Eigen::Index>(free.size()));
+  for (size_t i = 0; i < model.priors().size(); ++i)
+    for (size_t k = 0; k < free.size(); ++k)
+      if (const Prior& prior = model.priors()[i]; prior.parameter == free[k]) j(count + static_cast<Eigen::Index>(i), k) = prior_terms(prior, parameters[free[k]]).jacobian;
   const TableData& table = model.table();
   for (int64_t r = 0; r < count; ++r) {
     const double slope = space == Space::log ? 1 / fitted[r] : space == Space::logit ? 1 / (fitted[r] * (1 - fitted[r])) : 1;

@@ -25,6 +25,8 @@ struct GraphView {
   const int32_t *op, *a, *b, *c;
   const double* value;
   int nodes, parameters, variables;
+  const double* priors = nullptr;   // rows of (parameter, mean, weight, logarithmic?), see priors.hpp
+  int prior_count = 0;
 };
 
 struct Node {

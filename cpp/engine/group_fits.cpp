@@ -31,7 +31,7 @@ GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const Fi
       problem_(make_problem(law, request.objective, request.lower, request.upper)),
       table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
                            request.table.rows, request.objective.space)),
-      rows_(law, request.table, request.objective, longest_group(request)), source_(law, request, table_, options.seed) {
+      rows_(law, request.table, request.objective, longest_group(request)), law_rows_(law.least_rows()), source_(law, request, table_, options.seed) {
   // Kinks are approached through a dozen scales.
   if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
   usable_.resize(static_cast<size_t>(request.groups));
@@ -59,7 +59,7 @@ bool GroupFits::usable(int64_t g) const {
   int64_t informative = count(g);
   if (!table_.weight.empty())
     informative = std::count_if(table_.weight.begin() + begin(g), table_.weight.begin() + begin(g) + count(g), [](double w) { return w > 0; });
-  return informative >= std::max<int64_t>(p_, 1);
+  return informative >= law_rows_;
 }
 
 const double* GroupFits::given(int64_t g, int64_t s) const {

@@ -51,6 +51,7 @@ class GroupFits {
   Problem problem_;
   TableData table_;
   RowModel rows_;
+  const int64_t law_rows_;         // that a group needs
   StartSource source_;
   int64_t starts_ = 0;
   std::vector<char> usable_;

@@ -26,9 +26,12 @@ CompiledLaw::CompiledLaw(const GraphView& view, const TableView& table, const st
 CompiledLaw::CompiledLaw(const GraphView& view, const std::vector<bool>& positive, const std::vector<double>& lower, const std::vector<double>& upper)
     : graph(positive) {
   root = load_graph(view, graph);
+  priors = load_priors(view);
   std::vector<bool> movable, unbounded;
   for (size_t k = 0; k < lower.size(); ++k) {
-    const bool no_upper = upper[k] == INFINITY;
+    // A parameter that something is believed of stays what it is: it takes part in no centring.
+    const bool believed = std::any_of(priors.begin(), priors.end(), [&](const Prior& prior) { return prior.parameter == static_cast<int>(k); });
+    const bool no_upper = upper[k] == INFINITY && !believed;
     movable.push_back(no_upper && (lower[k] == 0 || lower[k] == -INFINITY));
     unbounded.push_back(no_upper && lower[k] == -INFINITY);
   }

@@ -1,10 +1,12 @@
 // A law made ready for one call: graph, analysis and program, with the problem's constants.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "analysis.hpp"
 #include "objective.hpp"
+#include "priors.hpp"
 #include "program.hpp"
 
 namespace lawfit {
@@ -35,6 +37,9 @@ struct CompiledLaw {
   Program centred;      // what the solver runs
   Program natural;      // value and Jacobian as the user sees them
   bool exponential_target;
+  std::vector<Prior> priors;
+  // Rows that determine all parameters at least: priors say something, too.
+  int64_t least_rows() const { return std::max<int64_t>(natural.parameters - static_cast<int64_t>(priors.size()), 1); }
 };
 
 }  // namespace lawfit

@@ -84,7 +84,7 @@ class ReplicateCall {
     return informative(out, count(g));
   }
   bool informative(const double* weight, int64_t n) const {
-    return (weight ? std::count_if(weight, weight + n, [](double w) { return w > 0; }) : n) >= p_;
+    return (weight ? std::count_if(weight, weight + n, [](double w) { return w > 0; }) : n) >= law_.least_rows();
   }
 
   // Refits as many replicates as fit into the chunk; returns the first that is left.

@@ -39,10 +39,11 @@ void RowModel::rows(const double* parameters, const RowView& range, const Evalua
 }
 
 double RowModel::objective(const double* parameters, const RowView& range) {
-  if (range.count == 0) return 0;
+  const double believed = prior_value(law_.priors, parameters);
+  if (range.count == 0) return believed;
   load(parameters, range);
   evaluator_->evaluate(Tier::value, theta_, exact(range), sums_);
-  return sums_.value[0][0];
+  return sums_.value[0][0] + believed;
 }
 
 void RowModel::hessian(const double* parameters, const RowView& range, double* out) {
@@ -53,6 +54,7 @@ void RowModel::hessian(const double* parameters, const RowView& range, double* o
   const int p = law_.natural.parameters;
   for (int i = 0; i < p; ++i)
     for (int j = 0; j <= i; ++j) out[i * p + j] = out[j * p + i] = sums_.second[i * (i + 1) / 2 + j][0];
+  add_prior_curvature(law_.priors, parameters, p, out);
 }
 
 }  // namespace lawfit

@@ -20,7 +20,7 @@ class RowModel {
 
   // `smoothing`: width of kinks, for weights that stay finite where a residual is zero; 0: none.
   void rows(const double* parameters, const RowView& range, const Evaluator::Rows& out, double smoothing = 0);
-  // The objective without the solver's smoothing of kinks.
+  // The objective, priors and all, without the solver's smoothing of kinks.
   double objective(const double* parameters, const RowView& range);
   // Full Hessian of the objective, parameters x parameters.
   void hessian(const double* parameters, const RowView& range, double* out);
@@ -28,6 +28,7 @@ class RowModel {
   Loss loss() const { return objective_.loss; }
   const ObjectiveSpec& objective() const { return objective_; }
   LossNumbers numbers(const RowView& range) const { return range.own ? *range.own : LossNumbers{objective_.scale, objective_.tail}; }
+  const std::vector<Prior>& priors() const { return law_.priors; }
 
  private:
   void prepare();   // on first use: many fits need no row model

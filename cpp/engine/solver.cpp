@@ -137,6 +137,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
     step();
     trial_point();
     evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, tail_, reach_}, next_);
+    if (!problem_.priors.empty()) add_priors(problem_.priors, stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, next_);
     judge();
     if (stage_ == Stage::far) stop_far();
     stop_limits();

@@ -11,6 +11,7 @@
 
 #include "damping.hpp"
 #include "evaluate.hpp"
+#include "priors.hpp"
 #include "status.hpp"
 
 namespace lawfit {
@@ -25,6 +26,7 @@ struct Problem {
   std::vector<double> lower, upper;
   std::vector<double> typical;           // size of an O(1) change, for parameters not in log metric
   std::vector<char> log_metric, linear;
+  std::vector<Prior> priors = {};
   int parameters() const { return program->parameters; }
 };
 

@@ -27,6 +27,8 @@ Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, con
     problem.typical.push_back(exponent ? 1.0 : 0.0);
     problem.linear.push_back(role.role == Role::linear);
   }
+  problem.priors = law.priors;
+  for (const Prior& prior : law.priors) if (prior.logarithmic) problem.linear[prior.parameter] = false;
   return problem;
 }
 

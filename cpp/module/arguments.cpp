@@ -3,7 +3,7 @@
 namespace lawfit_module {
 
 GraphArguments::GraphArguments(const py::tuple& graph, int parameters, int variables) {
-  require(graph.size() == 5, "graph: expected (op, a, b, c, value)");
+  require(graph.size() == 5 || graph.size() == 6, "graph: expected (op, a, b, c, value) and perhaps priors");
   op = graph[0].cast<Int32s>();
   a = graph[1].cast<Int32s>();
   b = graph[2].cast<Int32s>();
@@ -11,6 +11,11 @@ GraphArguments::GraphArguments(const py::tuple& graph, int parameters, int varia
   value = graph[4].cast<Doubles>();
   require(op.size() == a.size() && op.size() == b.size() && op.size() == c.size() && op.size() == value.size(), "graph: arrays differ in length");
   view = {op.data(), a.data(), b.data(), c.data(), value.data(), static_cast<int>(op.size()), parameters, variables};
+  if (graph.size() == 5) return;
+  priors = graph[5].cast<Doubles>();
+  require(priors.ndim() == 2 && priors.shape(1) == 4, "priors: expected rows of four");
+  view.priors = priors.data();
+  view.prior_count = static_cast<int>(priors.shape(0));
 }
 
 TableArguments::TableArguments(const py::list& columns_in, const py::object& y_in, const py::object& weight_in, const py::object& sigma_in) {

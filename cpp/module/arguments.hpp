@@ -14,7 +14,7 @@ using namespace lawfit;
 
 struct GraphArguments {
   Int32s op, a, b, c;
-  Doubles value;
+  Doubles value, priors;
   GraphView view;
   GraphArguments(const py::tuple& graph, int parameters, int variables);
 };

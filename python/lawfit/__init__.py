@@ -27,6 +27,7 @@ from .law import Law, Parameter, as_law
 from .likelihoods import Binomial, Gaussian, NegativeBinomial, Poisson, StudentT
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, SoftL1, Squared
 from .many import fit_many
+from .priors import LogNormal, Normal, Ridge
 from .profile import Profile
 from .comparison import Comparison, published
 from .result import Fit, Prediction, Starts
@@ -65,6 +66,8 @@ __all__ = [
     "Law",
     "LawError",
     "LogCosh",
+    "LogNormal",
+    "Normal",
     "Multiplier",
     "NegativeBinomial",
     "Parameter",
@@ -73,6 +76,7 @@ __all__ = [
     "Profile",
     "Protocol",
     "Quantile",
+    "Ridge",
     "Rows",
     "SoftL1",
     "Squared",

@@ -163,12 +163,13 @@ def _law(id_: str, entry: Mapping[str, Any]) -> Law:
     rest = dict(entry)
     formula = rest.pop("formula")
     target = rest.pop("target")
+    simplexes = rest.pop("simplexes", ())
     info = LawInfo.from_dict({
         "id": id_, **rest, "target": target["name"],
         "target_info": {key: value for key, value in target.items() if key != "name"},
     })
     settings = {name: _setting(p) for name, p in info.parameters.items()}
-    return Law(formula, tuple(info.variables), settings, info=info)
+    return Law(formula, tuple(info.variables), settings, info=info, simplexes=simplexes)
 
 
 def _setting(info: ParameterInfo) -> Parameter:

@@ -164,7 +164,7 @@ def active_free(fit: Fit) -> np.ndarray:
 def _why_undefined(fit: Fit, kind: str, free: int) -> str:
     if not (np.isfinite(fit.values).all() and np.isfinite(fit.objective)):
         return "Standard errors are undefined: no usable point was found."
-    if len(fit.rows) <= free and not fit.loss.likelihood:
+    if len(fit.rows) + len(fit.law.priors) <= free and not fit.loss.likelihood:
         return (
             f"Standard errors are undefined: {len(fit.rows)} rows leave nothing to estimate the "
             f"scatter around {free} parameters; add runs or fix parameters."

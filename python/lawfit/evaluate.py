@@ -24,7 +24,7 @@ def evaluate(
     """The formula at ``values``; see ``Law.__call__``."""
     given = {name: _real(name, value) for name, value in values.items()}
     for name in given:
-        if name not in expression.names:
+        if name not in expression.names and name not in layout.names:
             raise TypeError(f"{name!r} is not a name of the law{closest(name, expression.names)}; "
                             f"it has {', '.join(expression.names)}")
     _complete(layout, given)

@@ -24,6 +24,7 @@ from .losses import Loss, as_loss
 from .nuisance import with_nuisance
 from .result import Fit, Starts, default_kind
 from .shared import JointPart
+from .simplex import check_simplexes
 from .starts import read_starts
 from .table import Table
 
@@ -43,6 +44,7 @@ def fit(
     starts: Any = "auto",
     where: Any = None,
     parameters: Any = None,
+    priors: Any = None,
     threads: int | None = None,
     keep_starts: bool = False,
     seed: int = 0,
@@ -69,7 +71,9 @@ def fit(
     ``starts``: ``"auto"``, a number of Sobol starts, an array (starts x parameters) or a dict
     name -> array; ``keep_starts`` keeps the end of each. ``where`` filters rows (mask or text)
     before ``nan`` (``"raise"`` or ``"drop"``) sees cells that are not finite. ``parameters``
-    declares domains as for ``Law``. ``max_iterations`` a start and ``max_seconds`` in all are
+    declares domains as for ``Law``, ``priors`` (parameter -> ``Normal``, ``LogNormal``, ``Ridge``
+    or a pair (mean, sd)) what is believed of parameters besides the data: the objective has one
+    more residual for each. ``max_iterations`` a start and ``max_seconds`` in all are
     limits whose reaching is a status; ``tolerance`` is the relative step at which a fit has
     converged; ``precise`` iterates to the last digits. ``seed`` fixes every random number and
     ``threads`` never changes a result.
@@ -87,7 +91,8 @@ def fit(
 
     table = Table(data)
     kind = as_loss(loss)
-    fitted_law = _resolve_law(law, table, columns, starts, parameters)
+    fitted_law = _resolve_law(law, table, columns, starts, parameters, priors)
+    refuse_priors(fitted_law, kind)
     given, n_starts = read_starts(fitted_law, starts)
     settings: dict[str, Any] = {
         "tolerance": tolerance, "max_iterations": max_iterations, "max_seconds": max_seconds,
@@ -99,6 +104,7 @@ def fit(
         table, fitted_law.variables, measured(fitted_law, y, table), columns=columns,
         weights=weights, sigma=sigma, on=on, where=where, nan=nan, losses=(kind,),
     )
+    check_simplexes(fitted_law.simplexes, rows.columns, rows.sources, rows.positions)
     lower, upper = fitted_law.bounds()
     raw = _core.fit(
         fitted_law.graph(), *table_arguments(fitted_law, rows),
@@ -117,16 +123,29 @@ def fit(
 
 
 def _resolve_law(
-    law: Law | str, table: Table, columns: Mapping[str, str] | None, starts: Any, parameters: Any
+    law: Law | str, table: Table, columns: Mapping[str, str] | None, starts: Any,
+    parameters: Any, priors: Any,
 ) -> Law:
     """The law with its variables decided: by ``columns=`` or by the names of the data."""
     if columns is not None and not isinstance(columns, Mapping):
         raise TypeError("columns: expected a dict, law variable -> data column")
     named = tuple(starts) if isinstance(starts, Mapping) else ()
-    decided = as_law(law, parameters).resolve(table.names, named=named, mapped=columns or ())
+    decided = as_law(law, parameters).resolve(table.names, named=(*named, *(priors or ())),
+                                              mapped=columns or ())
+    decided = decided.prior(**priors) if priors else decided
     if not decided.free:
         raise ValueError("law: every parameter is fixed; nothing is left to fit")
     return decided
+
+
+def refuse_priors(law: Law, loss: Loss) -> None:
+    """ValueError for priors beside a loss that does not take them."""
+    if law.priors and loss.name in ("absolute", "quantile"):
+        raise ValueError(f"priors: the loss {loss} has a kink and takes none; use 'huber' with a "
+                         "small delta")
+    if law.priors and loss.own_numbers:
+        raise ValueError(f"priors: the loss {loss} has numbers of its own to estimate and takes "
+                         "none; give its numbers, or use 'squared'")
 
 
 def measured(law: Law, y: Any, table: Table) -> Any:

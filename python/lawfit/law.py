@@ -17,6 +17,7 @@ from .latex import latex, latex_name
 from .layout import Layout, Parametrised
 from .parameter import Parameter, as_settings
 from .resolve import as_names, choose_variables
+from .simplex import Simplex, as_simplexes
 from .ties import is_formula
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Law(Described, Parametrised):
     """The settings that were given, by name."""
     info: LawInfo | None
     """What the catalogue knows about the law; None for a law of the user's own."""
+    simplexes: tuple[Simplex, ...]
+    """Variables that are shares of one whole, see ``simplex``."""
     _source: str | None
 
     def __init__(
@@ -78,9 +81,11 @@ class Law(Described, Parametrised):
         *,
         source: str | None = None,
         info: LawInfo | None = None,
+        simplexes: Iterable[Any] = (),
     ) -> None:
         names = None if variables is None else as_names(variables, "variables")
-        self._set(parse(formula), names, as_settings(parameters), source, info)
+        self._set(parse(formula), names, as_settings(parameters), source, info,
+                  as_simplexes(simplexes))
 
     def _set(
         self,
@@ -89,27 +94,36 @@ class Law(Described, Parametrised):
         settings: Mapping[str, Parameter],
         source: str | None,
         info: LawInfo | None,
+        simplexes: tuple[Simplex, ...],
     ) -> None:
         """Check that everything fits together and keep it; the only place that writes."""
+        extra = _introduced(expression, settings)
         for what, names in (("variables", variables or ()), ("parameters", settings)):
             for name in names:
-                if name not in expression.names:
+                if name not in expression.names and name not in extra:
                     raise ValueError(f"{what}: {name!r} does not occur in {expression.text!r}"
                                      f"{closest(name, expression.names)}")
         if both := [name for name in variables or () if name in settings]:
             raise ValueError(f"{both[0]!r} is given both as a variable and as a parameter")
+        for name in (name for simplex in simplexes for name in simplex.names):
+            if name not in expression.names or name in settings or (
+                variables is not None and name not in variables
+            ):
+                raise ValueError(f"simplex: {name!r} is not a variable of {expression.text!r}"
+                                 f"{closest(name, variables or expression.names)}")
         if variables is None and len(settings) == len(expression.names):
             variables = ()
-        inside = tuple(name for name in expression.names if name not in (variables or ()))
+        inside = tuple(name for name in (*expression.names, *extra)
+                       if name not in (variables or ()))
         if not inside:
             raise LawError("this law has no parameter: nothing could be fitted", expression.text)
         # In an undecided law even an empty setting says something: that the name is a parameter.
         kept = [name for name in inside if name in settings
-                and (variables is None or settings[name] != Parameter())]
+                and (variables is None or name in extra or settings[name] != Parameter())]
         self.__dict__.update(
             expression=expression,
             settings=MappingProxyType({name: settings[name] for name in kept}),
-            info=info, _source=source,
+            info=info, _source=source, simplexes=simplexes,
             _variables=None if variables is None else
             tuple(name for name in expression.names if name in variables),
             _layout=Layout(inside, settings),  # refuses ties and bounds that contradict
@@ -214,7 +228,8 @@ class Law(Described, Parametrised):
 
         Bounds are intersected. ``tie("beta", "alpha/(1+alpha)")`` instead makes the first a
         formula of other parameters: it is reported with them, with standard errors by the delta
-        method, and is not free. Raises ValueError for names that are not parameters, bounds
+        method, and is not free. Its formula may name new parameters, once they are declared
+        (``Law(parameters=...)`` or ``declare``, in the same call as the tie). Raises ValueError for names that are not parameters, bounds
         without a common interval, a fixed parameter among ``others``, and bounds or a start of a
         parameter that becomes a formula; LawError for formulas outside the grammar and circles.
 
@@ -270,6 +285,79 @@ class Law(Described, Parametrised):
             law = law._changed(name, positive=False, low=low, high=high)
         return law
 
+    def order(self, first: str, *others: str) -> Law:
+        """A law in which parameters rise: each at least as large as the one before.
+
+        The second becomes the first and a gap, a new parameter ``second_above_first`` that is not
+        negative, and so on; all are reported. A gap on its bound of 0 says that the order presses
+        (``converged_at_bound``). Bounds and starts of the later ones go over to what comes before:
+        a lower bound must be implied by it. Raises ValueError for names that are not parameters,
+        fixed, tied or believed ones, and for upper bounds of later ones (bound the gap instead).
+
+        >>> law = Law("where(x < d1, a, where(x < d2, b, c))", ["x"]).order("d1", "d2")
+        >>> law.free, law.expand([1.0, 5.0, 2.0, 3.0, 0.5]).tolist()[:3]
+        (('d1', 'a', 'b', 'c', 'd2_above_d1'), [1.0, 5.0, 1.5])
+        """
+        if not others:
+            raise TypeError("order() takes at least two parameters")
+        law = self
+        for low, high in zip((first, *others), others, strict=False):
+            law = law._above(low, high)
+        return law
+
+    def _above(self, low: str, high: str) -> Law:
+        """This law with ``high`` = ``low`` + a gap."""
+        for name in (low, high):
+            if self._leader(name, "order") != name:
+                raise ValueError(f"order: {name!r} is tied to {self._leader(name, 'order')!r}; "
+                                 "order that one")
+        before, after = (self._layout.settings[name] for name in (low, high))
+        for what in ("fixed", "tied", "prior", "high"):
+            if getattr(after, what) is not None:
+                raise ValueError(f"order: {high!r} cannot be {low!r} and a gap, as it has "
+                                 f"{what}={getattr(after, what)!r}; take that away first")
+        least = before.bounds[0] if before.fixed is None else before.fixed
+        if after.bounds[0] > least:
+            raise ValueError(f"order: {high!r} has the lower bound {after.bounds[0]:g}, which "
+                             f"{low!r} does not; give it to {low!r}")
+        gap = f"{high}_above_{low}"
+        told = before.start is not None and after.start is not None
+        start = max(after.start - before.start, 0.0) if told else None  # type: ignore[operator]
+        return self._with(settings={
+            **self.settings, high: Parameter(tied=f"{low} + {gap}"),
+            gap: Parameter(positive=True, start=start),
+        })
+
+    def prior(self, /, **priors: Any) -> Law:
+        """A law with what is believed of parameters besides the data; None takes it away.
+
+        Each is a ``Normal``, ``LogNormal`` or ``Ridge``, or a pair (mean, sd) of a normal one, and
+        adds one more residual to the objective. Raises ValueError for names that are not
+        parameters, fixed ones and those tied to formulas, TypeError for anything else.
+
+        >>> Law("A/N**alpha", variables=["N"]).prior(alpha=(0.3, 0.1)).priors
+        {'alpha': Normal(mean=0.3, sd=0.1)}
+        """
+        law = self
+        for name, prior in priors.items():
+            law._leader(name, "prior")
+            law = law._changed(name, prior=prior)
+        return law
+
+    def simplex(self, *names: str, rest: bool = False) -> Law:
+        """A law whose variables ``names`` are shares of one whole: none below 0, their sum 1.
+
+        With ``rest`` one share is left unnamed, so that the sum is at most 1. ``fit``,
+        ``fit_many`` and ``predict`` refuse rows where that does not hold (to 1e-6) and name
+        columns and row. Raises ValueError for names that are not variables.
+
+        >>> law = Law("c + k*exp(a*p + b*q)", ["p", "q"]).simplex("p", "q")
+        >>> law.simplexes
+        (Simplex(names=('p', 'q'), rest=False),)
+        """
+        simplexes = as_simplexes((*self.simplexes, {"names": names, "rest": rest}))
+        return self._with(simplexes=simplexes)
+
     def resolve(
         self, columns: Iterable[str], named: Iterable[str] = (), mapped: Iterable[str] = ()
     ) -> Law:
@@ -303,11 +391,13 @@ class Law(Described, Parametrised):
     def _with(
         self, variables: tuple[str, ...] | None = None,
         settings: Mapping[str, Parameter] | None = None,
+        simplexes: tuple[Simplex, ...] | None = None,
     ) -> Law:
         law = object.__new__(Law)
         law._set(
             self.expression, self._variables if variables is None else variables,
             self.settings if settings is None else settings, self._source, self.info,
+            self.simplexes if simplexes is None else simplexes,
         )
         return law
 
@@ -340,9 +430,12 @@ class Law(Described, Parametrised):
         return {
             "formula": self.formula,
             "variables": None if self._variables is None else list(self._variables),
-            "parameters": {name: asdict(given) for name, given in self.settings.items()},
+            "parameters": {name: {key: value for key, value in asdict(given).items()
+                                  if key != "prior" or value is not None}
+                           for name, given in self.settings.items()},
             "source": self._source,
             "info": None if self.info is None else self.info.to_dict(),
+            **({"simplexes": [asdict(one) for one in self.simplexes]} if self.simplexes else {}),
         }
 
     @classmethod
@@ -357,6 +450,7 @@ class Law(Described, Parametrised):
         return cls(
             data["formula"], data["variables"], given,
             source=data.get("source"), info=None if info is None else LawInfo.from_dict(info),
+            simplexes=data.get("simplexes", ()),
         )
 
     def __repr__(self) -> str:
@@ -371,11 +465,13 @@ class Law(Described, Parametrised):
             return f"<Law {self.info.id}: {'; '.join((self.formula, *told))}>"
         if self.settings:
             parts.append(f"parameters={dict(self.settings)!r}")
+        if self.simplexes:
+            parts.append(f"simplexes={self.simplexes!r}")
         return f"Law({', '.join(parts)})"
 
     def _key(self) -> tuple[object, ...]:
         return (self.formula, self._variables, tuple(self.settings.items()), self._source,
-                self.info)
+                self.info, self.simplexes)
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Law) else NotImplemented
@@ -385,7 +481,15 @@ class Law(Described, Parametrised):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.formula, self._variables, dict(self.settings), self._source,
-                          self.info)
+                          self.info, self.simplexes)
+
+
+def _introduced(expression: Expression, settings: Mapping[str, Parameter]) -> tuple[str, ...]:
+    """Declared parameters that occur in the formulas of ties alone."""
+    named = {name for setting in settings.values()
+             if setting.tied is not None and is_formula(setting.tied)
+             for name in parse(setting.tied).names}
+    return tuple(name for name in settings if name in named and name not in expression.names)
 
 
 def as_law(
@@ -416,6 +520,8 @@ def as_law(
     return law if parameters is None else law.declare(parameters)
 
 
-def _rebuild(formula: str, variables: Any, settings: Any, source: Any, info: Any) -> Law:
+def _rebuild(
+    formula: str, variables: Any, settings: Any, source: Any, info: Any, simplexes: Any = ()
+) -> Law:
     """Unpickle a law; parsing again keeps pickles small and checked."""
-    return Law(formula, variables, settings, source=source, info=info)
+    return Law(formula, variables, settings, source=source, info=info, simplexes=simplexes)

@@ -18,6 +18,8 @@ from .ties import Ties, is_formula
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from .priors import Prior
+
 __all__ = ["Layout", "Parametrised"]
 
 
@@ -118,6 +120,13 @@ class Layout:
             raise ValueError(f"the last axis must hold the {count} {what}, not {got}")
         return array
 
+    def priors(self) -> Array:
+        """One row a prior: (free parameter, mean, 1/sd**2, whether of the logarithm)."""
+        place = dict(zip(self.names, self.places.tolist(), strict=True))
+        rows = [(place[name], *setting.prior.row()) for name, setting in self.settings.items()
+                if setting.prior is not None and place[name] >= 0]
+        return np.array(rows, np.float64).reshape(-1, 4)
+
     def bounds(self) -> tuple[Array, Array]:
         """Lower and upper bounds of the free parameters (n_free each), infinite where open."""
         pairs = [self._bounds[name] for name in self.free]
@@ -192,6 +201,33 @@ class Parametrised:
         """
         return dict(self._decided_layout.ties.texts)
 
+    @property
+    def gaps(self) -> dict[str, tuple[str, str]]:
+        """Gap -> (lower, upper) of the parameters that ``Law.order`` put in order.
+
+        >>> from lawfit.law import Law
+        >>> Law("min(a, b)*x", variables=["x"]).order("a", "b").gaps
+        {'b_above_a': ('a', 'b')}
+        """
+        out = {}
+        for high, formula in self.ties.items():
+            low, plus, gap = formula.partition(" + ")
+            if plus and gap == f"{high}_above_{low}":
+                out[gap] = (low, high)
+        return out
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Parameter -> what is believed of it besides the data.
+
+        >>> from lawfit import Law, Ridge
+        >>> Law("A*x + B", variables=["x"]).prior(A=Ridge(0.1)).priors
+        {'A': Ridge(strength=0.1)}
+        """
+        layout = self._decided_layout
+        return {name: setting.prior for name, setting in layout.settings.items()
+                if setting.prior is not None and layout.leader[name] not in layout.fixed}
+
     def written(self, expression: Expression) -> Expression:
         """An expression of parameters in which those tied to formulas are written out."""
         return self._decided_layout.ties.written(expression)
@@ -250,7 +286,8 @@ class Parametrised:
     def graph(self) -> Graph:
         """The formula over the free parameters as the engine reads it: (op, a, b, c, value).
 
-        Ties share one index, fixed parameters are constants. The arrays are read-only.
+        A law with priors has them as a sixth array. Ties share one index, fixed parameters are
+        constants. The arrays are read-only.
 
         >>> from lawfit.law import Law
         >>> op, a, b, c, value = Law("2*x + c", variables=["x"]).graph()
@@ -270,6 +307,8 @@ class Parametrised:
             elif leader in index:
                 leaves[name] = Leaf("PARAM", index[leader])
         graph = layout.ties.written(self.expression).graph(leaves, _core.opcodes())
+        if self.priors:
+            graph = (*graph, layout.priors())
         for array in graph:
             array.flags.writeable = False
         return graph

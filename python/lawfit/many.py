@@ -12,12 +12,13 @@ from .batch import INDEX, Batch, Part, native_fits
 from .data import Reader, both
 from .engine import options, progress_callback
 from .errors import FitError, FitWarning
-from .fit import measured
+from .fit import measured, refuse_priors
 from .fits import Fits
 from .keys import Groups, group, read_keys
 from .law import Law, as_law
 from .losses import Loss, as_loss
 from .shared import native_shared, shared_names
+from .simplex import check_simplexes
 from .starts import read_starts
 from .status import GOOD
 from .table import Table
@@ -41,6 +42,7 @@ def fit_many(
     starts: Any = "auto",
     where: Any = None,
     parameters: Any = None,
+    priors: Mapping[str, Any] | None = None,
     threads: int | None = None,
     keep_starts: bool = False,
     seed: int = 0,
@@ -59,7 +61,8 @@ def fit_many(
     ``by`` names the key columns: rows with equal keys are a group, in any order in the table.
     ``on`` and ``losses`` are one or a list of what ``lf.fit`` takes. ``subsets`` maps names to
     boolean masks or filter texts (None: all rows). All other arguments are those of ``lf.fit``
-    and hold for every fit; ``columns`` and ``parameters`` may name what only some laws have.
+    and hold for every fit; ``columns``, ``parameters`` and ``priors`` may name what only some
+    laws have.
 
     ``share`` names parameters that all groups have in common: the groups of a law, space, loss
     and subset are then one joint fit, with these parameters once and all others for every group
@@ -93,7 +96,10 @@ def fit_many(
     table = Table(data)
     named = _named_laws(laws, parameters)
     spaces, kinds = _spaces(on), _losses(losses)
-    resolved = _resolve(named, table, columns, starts)
+    resolved = _believed(_resolve(named, table, columns, starts), priors)
+    for law in resolved:
+        for kind in kinds:
+            refuse_priors(law, kind)
     shares: tuple[tuple[str, ...], ...] = ()
     if share is not None:
         shares = shared_names(dict(zip(named, resolved, strict=True)), share, by, kinds)
@@ -119,6 +125,8 @@ def fit_many(
     if all(mask is not None for mask in masks.values()):
         keep = both(keep, np.logical_or.reduce(list(masks.values())))
     sheet = reader.sheet(keep, {f"column {key.name!r} (by)": key.missing for key in keys})
+    for law in resolved:
+        check_simplexes(law.simplexes, sheet.columns, sheet.sources, sheet.positions)
     groups = group(keys, sheet.positions, len(sheet))
     parts = _parts(groups, masks, sheet.positions)
     given = _starts(named, resolved, starts, len(groups))
@@ -204,6 +212,15 @@ def _resolve(
         if not decided[-1].free:
             raise ValueError(f"law {label!r}: every parameter is fixed; nothing is left to fit")
     return tuple(decided)
+
+
+def _believed(laws: tuple[Law, ...], priors: Mapping[str, Any] | None) -> tuple[Law, ...]:
+    """The laws with ``priors=``, each with those of its own parameters."""
+    for name in priors or ():
+        if not any(name in law.parameters for law in laws):
+            raise ValueError(f"priors: {name!r} is not a parameter of any of the laws")
+    return tuple(law.prior(**{name: prior for name, prior in (priors or {}).items()
+                              if name in law.parameters}) for law in laws)
 
 
 def starts_of(named: Mapping[str, Law], starts: Any, label: str) -> Any:

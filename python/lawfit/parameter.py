@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .priors import LogNormal, as_prior
 from .resolve import as_names
 
 __all__ = ["Parameter", "as_number", "as_settings"]
@@ -42,7 +43,9 @@ class Parameter:
     (None or an infinity: open). ``start`` is a value to begin from, inside the bounds.
     ``fixed`` holds the parameter at a value, and ``tied="alpha"`` makes it the same number as
     the parameter of that name; ``tied="alpha/(1+alpha)"`` makes it a formula of other parameters,
-    which then says all there is to say about it. All in the parameter's own units.
+    which then says all there is to say about it. ``prior`` is what is believed of it besides the
+    data: ``Normal(0.3, sd=0.1)`` or the pair, ``LogNormal``, ``Ridge``. All in the parameter's own
+    units.
 
     Raises TypeError when a value is not a number and ValueError when values contradict.
 
@@ -56,6 +59,7 @@ class Parameter:
     fixed: float | None = None
     start: float | None = None
     tied: str | None = None
+    prior: Any = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.positive, (bool, np.bool_)):
@@ -76,10 +80,16 @@ class Parameter:
             self._check_inside(what)
         if self.tied is not None and not isinstance(self.tied, str):
             raise TypeError(f"tied must be a parameter's name, not {type(self.tied).__name__}")
+        if self.prior is not None:
+            object.__setattr__(self, "prior", as_prior(self.prior))
+            if self.fixed is not None:
+                raise ValueError("a fixed parameter has no prior")
+            if isinstance(self.prior, LogNormal) and not low >= 0:
+                raise ValueError("LogNormal is for positive parameters: add positive=True")
         if self.tied is not None and self.fixed is not None:
             raise ValueError("a parameter is either fixed or tied; fix the one it is tied to")
         if self.tied is not None and not self.tied.strip().isidentifier():
-            told = [n for n in ("low", "high", "start") if getattr(self, n) is not None]
+            told = [n for n in ("low", "high", "start", "prior") if getattr(self, n) is not None]
             told += ["positive"] * self.positive
             if told:
                 raise ValueError(f"{told[0]} does not go with the formula {self.tied!r}; bound "

@@ -14,6 +14,7 @@ from .engine import evaluate, free_positions, free_values
 from .independent import few_or_none
 from .intervals import check_level, normal_quantile, t_quantile
 from .noise import noise_model, row_weight
+from .simplex import check_simplexes
 from .table import Table, to_float
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ def points(fit: Fit, data: Any, variables: Mapping[str, Any]) -> Points:
             where = f"; {table.close_to(sources[0])}" if table is not None else ""
             raise ValueError(f"variable {name!r} is missing: pass {name}=...{where}")
         given[name] = to_float(table.raw(source), f"column {source!r}")
-    return Points(names, given)
+    where = Points(names, given)
+    check_simplexes(fit.law.simplexes, dict(zip(names, where.columns, strict=False)),
+                    None if data is None else fit.rows.sources)
+    return where
 
 
 def as_numbers(value: Any, name: str) -> np.ndarray:
@@ -195,7 +199,7 @@ def degrees_of_freedom(fit: Fit) -> int:
     """Rows less free parameters that are not on a bound; of all groups that share parameters."""
     if fit.joint is not None:
         return fit.joint.freedom
-    return len(fit.rows) - moving(fit)
+    return len(fit.rows) + len(fit.law.priors) - moving(fit)
 
 
 def moving(fit: Fit) -> int:

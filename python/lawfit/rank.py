@@ -104,6 +104,11 @@ def rank(
 
 
 def _refuse_other_losses(fits: Fits, by: str) -> None:
+    believed = [fits.batch.labels[place] for place in np.unique(fits.places[0])
+                if fits.batch.laws[place].priors]
+    if believed:
+        raise ValueError(f"rank: {by} needs the likelihood of the data alone, and {believed[0]} "
+                         "has priors; use by='cv' or by='holdout'")
     wrong = [str(fits.batch.losses[place]) for place in np.unique(fits.places[2])
              if not has_likelihood(fits.batch.losses[place])]  # fmt: skip
     if wrong:

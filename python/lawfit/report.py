@@ -135,6 +135,8 @@ def _note(fit: Fit, name: str, place: int) -> str:
     if side is not None:
         return f"on its {side} bound"
     others = fit.diagnostics["not_identified"].get(name)
+    if others is None and name in fit.law.priors:
+        return f"prior {fit.law.priors[name]}"
     if others is not None:
         return "trades off with " + ", ".join(others) if others else "not identified"
     return "shared" if fit.joint is not None and name in fit.joint.shared else ""

@@ -64,6 +64,9 @@ def _of_law(label: str, law: Law, names: tuple[str, ...]) -> tuple[str, ...]:
     if fixed := [name for name in names if places.get(name, 0) < 0]:
         raise ValueError(f"share: {fixed[0]!r} is fixed in the law {label!r}, so it is the same "
                          "in all groups already")
+    if law.priors:
+        raise ValueError(f"share: the law {label!r} has priors ({', '.join(law.priors)}), which "
+                         "joint fits do not take; fix or bound parameters instead")
     found = tuple(dict.fromkeys(law.free[places[name]] for name in names if name in places))
     if not found:
         raise ValueError(f"share: the law {label!r} has none of {', '.join(names)}")

@@ -91,9 +91,13 @@ def _from_mapping(law: Law, starts: Mapping[str, Any], groups: int | None) -> np
         )
         raise ValueError(f"starts: lengths do not agree: {lengths}") from None
     _fill_tied(law, starts, full)
+    for gap, (low, high) in law.gaps.items():
+        if gap not in starts and low in starts and high in starts:
+            at = law.parameters.index
+            full[..., at(gap)] = np.maximum(full[..., at(high)] - full[..., at(low)], 0.0)
     missing = [
         name for position, name in enumerate(law.parameters)
-        if name not in starts and np.isnan(full[..., position]).any()
+        if name not in starts and name not in law.ties and np.isnan(full[..., position]).any()
     ]
     if missing:
         raise ValueError(f"starts: no start for {', '.join(missing)}; give one for each parameter")
