@@ -176,6 +176,7 @@ def test_saved_printed_and_pickled(tmp_path):
     (lambda: LAW.tie("beta", "2*alpha").prior(beta=(1, 1)), ValueError, "prior does not go with"),
     (lambda: lf.fit(LAW, table(), priors={"gamma": (1, 1)}), ValueError, "'gamma'"),
     (lambda: lf.fit(LAW, table(), priors={"E": (1, 1)}, loss="absolute"), ValueError, "a kink"),
+    (lambda: lf.fit(LAW, table(), priors={"E": (1, 1)}, loss=lf.StudentT()), ValueError, "own to"),
     (lambda: lf.fit_many(LAW, table(), priors={"x": (1, 1)}), ValueError, "priors: 'x'"),
     (lambda: lf.fit_many(LAW, table(), priors={"E": (1, 1)}, by="w", share="alpha"), ValueError,
      "has priors"),
