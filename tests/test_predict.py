@@ -101,10 +101,10 @@ def test_new_runs_of_replicates_against_brute_force(on, noise):
 
 
 def test_new_runs_are_held():
-    """Of 400 tables, the 90 % interval of a new run holds one in about 90 %."""
+    """Of 250 tables, the 90 % interval of a new run holds one in about 90 %."""
     rng = np.random.default_rng(5)
     x, inside, inside_boot = np.linspace(1, 5, 30), 0, 0
-    for _ in range(400):
+    for _ in range(250):
         y = 3 * x**-0.5 * np.exp(0.1 * rng.normal(size=30))
         fit = lf.fit("y = c*x**p", {"x": x, "y": y}, on="log", threads=1)
         new = 3 * 8**-0.5 * np.exp(0.1 * rng.normal())
@@ -112,13 +112,13 @@ def test_new_runs_are_held():
         inside += low <= new <= high
         _, low, high = fit.bootstrap(199, threads=1, check=0).predict(x=8.0, level=0.9, kind="new")
         inside_boot += low <= new <= high
-    assert 0.86 < inside / 400 < 0.94 and 0.86 < inside_boot / 400 < 0.94
+    assert 0.84 < inside / 250 < 0.96 and 0.84 < inside_boot / 250 < 0.96
 
 
 def test_simultaneous_bands_hold_everywhere_and_pointwise_ones_do_not():
     rng = np.random.default_rng(6)
     x, path = np.geomspace(1, 100, 40), np.geomspace(1, 1e4, 25)
-    true, tables = 1 + 3 * path**-0.5, 200
+    true, tables = 1 + 3 * path**-0.5, 120
     held = dict.fromkeys(("delta", "delta pointwise", "replicates", "replicates pointwise"), 0)
     for _ in range(tables):
         y = (1 + 3 * x**-0.5) * np.exp(0.02 * rng.normal(size=40))
@@ -129,7 +129,7 @@ def test_simultaneous_bands_hold_everywhere_and_pointwise_ones_do_not():
                 _, low, high = source.predict(x=path, level=0.9, band=band)
                 held[what + name] += bool(((low <= true) & (true <= high)).all())
     share = {name: count / tables for name, count in held.items()}
-    assert 0.84 < share["delta"] < 0.96 and 0.82 < share["replicates"] < 0.96, share
+    assert 0.82 < share["delta"] < 0.97 and 0.80 < share["replicates"] < 0.97, share
     assert share["delta pointwise"] < 0.75 and share["replicates pointwise"] < 0.75, share
 
 
