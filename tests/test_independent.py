@@ -65,7 +65,8 @@ def test_few_rows_warn_once_and_enough_do_not(name):
 
 def test_values_without_an_interval_do_not_warn():
     fit = lf.fit("y = a + b*x", table(5))
-    assert told(lambda: (fit.predict(x=1.0), fit.derive("a/b").stderr, fit.bootstrap(50).stderr())) == []
+    assert told(lambda: (fit.predict(x=1.0), fit.derive("a/b").stderr,
+                         fit.bootstrap(50).stderr())) == []
 
 
 def test_many_fits_warn_once_with_their_counts():

@@ -79,7 +79,8 @@ def test_known_standard_deviations_are_interpolated():
         fit.predict(N=1e9, D=1e10, level=0.9, kind="new")
 
 
-@pytest.mark.parametrize("noise", ["constant", "proportional", {"D": [1e9, 1e11], "sd": [0.05, 0.01]}])
+@pytest.mark.parametrize("noise", ["constant", "proportional",
+                                   {"D": [1e9, 1e11], "sd": [0.05, 0.01]}])
 @pytest.mark.parametrize("on", ["linear", "log"])
 def test_new_runs_of_replicates_against_brute_force(on, noise):
     fit = lf.fit(TWO_TERMS, two_term_table(0.02), on=on)

@@ -9,9 +9,9 @@ from statistics import NormalDist
 import numpy as np
 
 __all__ = [
-    "DEFAULT", "METHODS", "OFF_BOUNDS", "adjusted", "basic", "bca", "check_interval", "check_level", "chi2_sf",
-    "cluster_reach",
-    "expanded", "normal_quantile", "normal_quantiles", "percentile", "studentized", "t_quantile",
+    "DEFAULT", "METHODS", "OFF_BOUNDS", "adjusted", "basic", "bca", "check_interval",
+    "check_level", "chi2_sf", "cluster_reach", "expanded", "normal_quantile", "normal_quantiles",
+    "percentile", "studentized", "t_quantile",
 ]
 
 DEFAULT = "adjusted"  # chosen by bench/coverage.py; its table is in the README

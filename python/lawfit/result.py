@@ -59,8 +59,9 @@ class Prediction(_Interval):
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={part!r}" for name, part in zip(self._fields, self, strict=True))
-        far = ", ".join(f"{name} {np.nanmax(ratio):.3g} times"
-                        for name, ratio in self.extrapolation.items() if (np.asarray(ratio) > 1).any())
+        most = {name: np.max(np.nan_to_num(ratio, nan=1.0, posinf=np.inf), initial=1.0)
+                for name, ratio in self.extrapolation.items()}
+        far = ", ".join(f"{name} {times:.3g} times" for name, times in most.items() if times > 1)
         return f"Prediction({parts}{'; beyond the data: ' if far else ''}{far})"
 
 
