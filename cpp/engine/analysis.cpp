@@ -15,148 +15,6 @@ bool has_kink(Op op) {
   }
 }
 
-// Consumers of every node that the model value needs.
-std::vector<std::vector<int>> consumers_of(const Graph& graph, int root) {
-  std::vector<std::vector<int>> consumers(root + 1);
-  std::vector<char> live(root + 1, 0);
-  live[root] = 1;
-  for (int i = root; i >= 0; --i) {
-    if (!live[i]) continue;
-    const Node& n = graph[i];
-    for (int child : {n.a, n.b, n.c}) if (child >= 0) {
-      live[child] = 1;
-      if (consumers[child].empty() || consumers[child].back() != i) consumers[child].push_back(i);
-    }
-  }
-  return consumers;
-}
-
-// p = coefficient * parameter (or a constant): the simple slopes that centring understands.
-bool simple_slope(const Graph& graph, int i, int& parameter, double& coefficient) {
-  const Node& n = graph[i];
-  switch (n.op) {
-    case Op::CONST: parameter = -1; coefficient = n.value; return true;
-    case Op::PARAM: parameter = static_cast<int>(n.value); coefficient = 1; return true;
-    case Op::NEG:
-      if (!simple_slope(graph, n.a, parameter, coefficient)) return false;
-      coefficient = -coefficient;
-      return true;
-    case Op::MUL:
-      for (auto [c, p] : {std::pair{n.a, n.b}, std::pair{n.b, n.a}})
-        if (graph.is_constant(c) && simple_slope(graph, p, parameter, coefficient)) {
-          coefficient *= graph[c].value;
-          return true;
-        }
-      return false;
-    case Op::DIV:
-      if (!graph.is_constant(n.b) || !simple_slope(graph, n.a, parameter, coefficient)) return false;
-      coefficient /= graph[n.b].value;
-      return true;
-    default: return false;
-  }
-}
-
-class CentreFinder {
- public:
-  CentreFinder(const Graph& graph, int root, const std::vector<bool>& movable, const std::vector<bool>& unbounded)
-      : graph_(graph), consumers_(consumers_of(graph, root)), movable_(movable), unbounded_(unbounded) {}
-
-  // A node qualifies when every use of it can hand its shift to a private partner.
-  void consider(int node, Centring& centring) {
-    const int column = static_cast<int>(centring.nodes.size());
-    carried_ = node;
-    std::vector<CentreShift> shifts;
-    for (int use : consumers_[node]) {
-      const Node& n = graph_[use];
-      CentreShift shift{column, -1, false, -1, 1};
-      int carrier = use;
-      if (n.op == Op::MUL && (n.a == node) != (n.b == node)) {
-        if (!simple_slope(graph_, n.a == node ? n.b : n.a, shift.parameter, shift.coefficient)) return;
-      } else if (n.op == Op::ADD || n.op == Op::SUB) {
-        carrier = node;   // slope one, used bare
-        if (!bare_offset(use, node, shift)) return;
-        shifts.push_back(shift);
-        continue;
-      } else {
-        return;
-      }
-      for (int above : consumers_[carrier]) {
-        CentreShift s = shift;
-        if (!absorb(above, carrier, s)) return;
-        shifts.push_back(s);
-      }
-    }
-    if (shifts.empty()) return;
-    centring.nodes.push_back(node);
-    centring.shifts.insert(centring.shifts.end(), shifts.begin(), shifts.end());
-  }
-
- private:
-  bool bare_offset(int use, int node, CentreShift& shift) {
-    const Node& n = graph_[use];
-    int other = n.a == node ? n.b : n.a;
-    shift.coefficient = n.op == Op::SUB && n.a != node ? -1 : 1;
-    return offset_partner(use, other, n.op == Op::SUB && n.b == other, shift);
-  }
-  bool absorb(int above, int carrier, CentreShift& shift) {
-    const Node& n = graph_[above];
-    // Only powers: a rate times the mean of x may be hundreds of e-folds.
-    if (n.op == Op::EXP) return graph_[carried_].op == Op::LOG && amplitude_partner(above, shift);
-    if (n.op == Op::ADD || n.op == Op::SUB) {
-      if (n.op == Op::SUB && n.b == carrier) shift.coefficient = -shift.coefficient;
-      int other = n.a == carrier ? n.b : n.a;
-      return offset_partner(above, other, n.op == Op::SUB && n.b == other, shift);
-    }
-    return false;
-  }
-  // exp(p*x) must have one use, a product whose factors include a private amplitude.
-  bool amplitude_partner(int exponential, CentreShift& shift) {
-    int at = exponential;
-    for (int depth = 0; depth < 4; ++depth) {
-      if (consumers_[at].size() != 1) return false;
-      int up = consumers_[at][0];
-      const Node& n = graph_[up];
-      if (n.op != Op::MUL && !(n.op == Op::DIV && n.a == at)) return false;
-      int other = n.a == at ? n.b : n.a;
-      if (n.op == Op::MUL && private_parameter(other, movable_)) {
-        shift.partner = static_cast<int>(graph_[other].value);
-        shift.multiplies = true;
-        return true;
-      }
-      at = up;
-    }
-    return false;
-  }
-  // The sum itself, or a sum above it reached through single uses, holds a private offset.
-  bool offset_partner(int sum, int other, bool subtracted, CentreShift& shift) {
-    double sign = 1;
-    for (int depth = 0; depth < 4; ++depth) {
-      if (private_parameter(other, unbounded_)) {
-        shift.partner = static_cast<int>(graph_[other].value);
-        shift.coefficient *= subtracted ? -sign : sign;
-        return true;
-      }
-      if (consumers_[sum].size() != 1) return false;
-      int up = consumers_[sum][0];
-      const Node& n = graph_[up];
-      if (n.op != Op::ADD && n.op != Op::SUB) return false;
-      if (n.op == Op::SUB && n.b == sum) sign = -sign;
-      other = n.a == sum ? n.b : n.a;
-      subtracted = n.op == Op::SUB && n.b == other;
-      sum = up;
-    }
-    return false;
-  }
-  bool private_parameter(int i, const std::vector<bool>& allowed) const {
-    return graph_[i].op == Op::PARAM && consumers_[i].size() == 1 && allowed[static_cast<int>(graph_[i].value)];
-  }
-
-  const Graph& graph_;
-  int carried_ = -1;   // the data-only node under consideration
-  std::vector<std::vector<int>> consumers_;
-  const std::vector<bool>&movable_, &unbounded_;
-};
-
 // Does a chain of sums carry this node into an exponential?
 bool feeds_exponential(const Graph& graph, const std::vector<std::vector<int>>& consumers, int i) {
   for (int depth = 0; depth < 4 && consumers[i].size() == 1; ++depth) {
@@ -249,15 +107,6 @@ std::vector<bool> linear_set(const std::vector<int>& jacobian, const std::vector
 
 }  // namespace
 
-void shift_centre(const Centring& centring, double* parameters, const double* means, double direction) {
-  for (const CentreShift& s : centring.shifts) {
-    const double p = s.parameter < 0 ? s.coefficient : s.coefficient * parameters[s.parameter];
-    const double shift = direction * p * means[s.column];
-    if (s.multiplies) parameters[s.partner] *= std::exp(shift);
-    else parameters[s.partner] += shift;
-  }
-}
-
 Analysis analyse(Graph& graph, int root, int parameters, const std::vector<bool>& movable,
                  const std::vector<bool>& unbounded, bool second_order) {
   Analysis result;
@@ -281,11 +130,7 @@ Analysis analyse(Graph& graph, int root, int parameters, const std::vector<bool>
       result.roles[k] = role_of(graph, consumers, i);
       if (result.linear[k]) result.roles[k].role = Role::linear;
     }
-  CentreFinder finder(graph, root, movable, unbounded);
-  for (int i = 0; i <= root; ++i)
-    if (graph[i].on_data && !graph[i].on_parameters && !consumers[i].empty() &&
-        std::any_of(consumers[i].begin(), consumers[i].end(), [&](int u) { return graph[u].on_parameters; }))
-      finder.consider(i, result.centring);
+  result.centring = find_centring(graph, root, consumers, movable, unbounded);
   return result;
 }
 

@@ -3,26 +3,9 @@
 #pragma once
 #include <vector>
 
-#include "graph.hpp"
+#include "centring.hpp"
 
 namespace lawfit {
-
-// One way a power or slope moves a partner when its column is shifted by its mean c:
-// amplitude * exp(p*x) = (amplitude*exp(p*c)) * exp(p*(x - c)), and offset + p*x likewise.
-struct CentreShift {
-  int column;        // index into Centring::nodes
-  int partner;       // parameter that absorbs the shift
-  bool multiplies;   // partner is an amplitude (times exp(p*c)), else an offset (plus p*c)
-  int parameter;     // p = coefficient * parameter, or the coefficient alone when -1
-  double coefficient;
-};
-struct Centring {
-  std::vector<int> nodes;             // data-only nodes replaced by themselves minus their mean
-  std::vector<CentreShift> shifts;
-};
-
-// Moves one parameter vector to centred coordinates (direction +1) or back (-1).
-void shift_centre(const Centring& centring, double* parameters, const double* means, double direction);
 
 // log_amplitude: enters as exp(p) or a term of a log-sum-exp; offset: is added to a slope.
 enum class Role { linear, exponent, rate, location, scale, log_amplitude, offset, generic };

@@ -23,7 +23,8 @@ template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage
   matrix_ = arena_.take_vectors(entries());
   factor_ = arena_.take_vectors(entries());
   for (Sums* s : {&now_, &next_}) *s = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, stage == Stage::finish);
-  const bool separable = problem.loss == Loss::squared && (problem.space == Space::linear || problem.space == Space::relative);
+  // There the majoriser bounds what a linear solve gains.
+  const bool separable = (problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss);
   for (int i = 0; i < p_ && separable; ++i) if (problem.linear[i]) linear_.push_back(i);
   if (static_cast<int>(linear_.size()) == p_) linear_.clear();
   for (int i = 0; i < p_; ++i) {

@@ -15,6 +15,7 @@ constexpr int kScreenPerDimension[] = {1, 64, 192, 384, 768, 1024, 1536, 2048};
 constexpr int kChosenPerDimension[] = {1, 8, 16, 24, 32, 40, 48, 64};
 constexpr int kMostDimensions = 7;
 constexpr int64_t kMostSubsetRows = 2048;
+constexpr double kNeighbours = 1.0;          // nodes beside each other, in mean distances between nodes
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 
 double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
@@ -65,7 +66,7 @@ StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Cen
   sums_ = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false);
   for (int k = 0; k < p_; ++k) (plan.analysis->linear[k] ? linear_parameters_ : nonlinear_).push_back(k);
   const size_t l = linear_parameters_.size();
-  unit_.resize(std::max<size_t>(nonlinear_.size(), 1));
+  units_.resize(static_cast<size_t>(plan.nodes) * dimensions());
   gram_.resize(l * l);
   right_.resize(l);
   solution_.resize(l * 3);
@@ -143,14 +144,15 @@ double StartMaker::scatter_one(int k, double u) const {
 }
 
 void StartMaker::draw(int node, double* theta) {
-  sobol_->point(node, unit_.data());
+  double* unit = units_.data() + static_cast<size_t>(node) * dimensions();
+  sobol_->point(node, unit);
   for (int k : linear_parameters_) theta[k] = 0;
   for (size_t i = 0; i < nonlinear_.size(); ++i) {
     const int k = nonlinear_[i];
     const double low = plan_.lower[k], high = plan_.upper[k];
-    double value = centre_ ? scatter_one(k, unit_[i]) : draw_one(k, unit_[i], node);
+    double value = centre_ ? scatter_one(k, unit[i]) : draw_one(k, unit[i], node);
     if (value < low || value > high) {
-      if (std::isfinite(low) && std::isfinite(high)) value = low + unit_[i] * (high - low);
+      if (std::isfinite(low) && std::isfinite(high)) value = low + unit[i] * (high - low);
       else value = value < low ? low + std::fabs(value - low) : high - std::fabs(value - high);
       value = std::clamp(value, low, high);
     }
@@ -227,7 +229,7 @@ V StartMaker::objectives() {
 
 void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
                       const double* centre, double* out) {
-  const Sobol sobol(static_cast<int>(unit_.size()), seed);
+  const Sobol sobol(dimensions(), seed);
   sobol_ = &sobol;
   column_ranges(real_table, begin, count);
   sizes_.assign(linear_table.target.begin() + begin, linear_table.target.begin() + begin + count);
@@ -257,13 +259,31 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
       for (int k = 0; k < p_; ++k) nodes_[static_cast<size_t>(node) * p_ + k] = theta_[k][lane];
     }
   }
-  std::iota(order_.begin(), order_.end(), 0);
-  if (plan_.chosen < plan_.nodes)
-    std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return objective_[a] < objective_[b]; });
+  choose_starts();
   for (int s = 0; s < plan_.chosen; ++s) {
     double* start = out + static_cast<size_t>(s) * p_;
     std::copy_n(nodes_.data() + static_cast<size_t>(order_[s]) * p_, p_, start);
     shift_centre(centring_, start, means_.data(), -1);
+  }
+}
+
+// The lowest nodes; first those that have none lower beside them, so that every basin seen gets a start.
+void StartMaker::choose_starts() {
+  std::iota(order_.begin(), order_.end(), 0);
+  if (plan_.chosen == plan_.nodes) return;
+  std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return objective_[a] < objective_[b]; });
+  const int d = dimensions();
+  const double near = kNeighbours * std::pow(plan_.nodes, -1.0 / d);
+  const auto beside = [&](int a, int b) {
+    const double *x = &units_[static_cast<size_t>(a) * d], *y = &units_[static_cast<size_t>(b) * d];
+    return std::all_of(x, x + d, [&](const double& u) { return std::fabs(u - y[&u - x]) <= near; });
+  };
+  int basins = 0;
+  for (int i = 0; i < plan_.nodes && basins < plan_.chosen; ++i) {
+    const int node = order_[i];
+    if (std::any_of(order_.begin(), order_.begin() + i, [&](int lower) { return beside(node, lower); })) continue;
+    std::rotate(order_.begin() + basins, order_.begin() + i, order_.begin() + i + 1);
+    ++basins;
   }
 }
 

@@ -41,6 +41,8 @@ class StartMaker {
   V objectives();
   void draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first);
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
+  int dimensions() const { return std::max<int>(static_cast<int>(nonlinear_.size()), 1); }
+  void choose_starts();
   void draw(int node, double* theta);
   double draw_one(int parameter, double u, int node) const;
   double scatter_one(int parameter, double u) const;
@@ -56,7 +58,7 @@ class StartMaker {
   V* theta_;
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
-  std::vector<double> nodes_, objective_, means_, unit_, gram_, right_, solution_, work_, sizes_, scratch_, around_, subset_;
+  std::vector<double> nodes_, objective_, means_, units_, gram_, right_, solution_, work_, sizes_, scratch_, around_, subset_;
   std::vector<int> nonlinear_, linear_parameters_, order_;
   const Sobol* sobol_ = nullptr;
   const double* centre_ = nullptr;     // centred coordinates
