@@ -135,12 +135,13 @@ class Bootstrap:
         a root or an optimum, or the name of a quantity the catalogue derives from the law; see
         ``Fit.derive``.
 
-        The result has ``exists``, the share of replicates in which there is such a value, ``value``, ``values``, ``stderr`` and ``interval(level, method)``. Raises
-        LawError for text outside the grammar, ValueError for unknown names.
+        The result has ``exists``, the share of replicates in which there is such a value,
+        ``value``, ``values``, ``stderr`` and ``interval(level, method)``. Raises LawError for text
+        outside the grammar, ValueError for unknown names.
         """
         quantity = quantity_of(self.fit, expression, variables)
         return self.derived(
-            expression, lambda matrix: np.asarray(quantity.points.shaped(quantity.values(matrix)))
+            quantity.expression, lambda matrix: np.asarray(quantity.points.shaped(quantity.values(matrix)))
         )
 
     def derived(

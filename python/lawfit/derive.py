@@ -256,7 +256,7 @@ class Quantity:
     ) -> None:
         from . import _core
 
-        parsed = parse(expression)
+        self.expression, parsed = expression, parse(expression)
         for name in variables:
             if name not in parsed.names or name in parameters:
                 why = "is a parameter" if name in parameters else "does not occur in it"
@@ -342,10 +342,10 @@ def derive(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Derived:
         slope = matrix_gradient(quantity.values, fit.values, np.sqrt(np.diag(full)))
         used = list(range(len(full)))
     else:
-        expression, used = fit.law.quantity(expression), quantity.used
+        used = quantity.used
         slope = quantity.gradient(fit.values)
     inner = full[np.ix_(used, used)]
     with np.errstate(invalid="ignore"):
         error = np.sqrt(np.einsum("ij,jk,ik->i", slope, inner, slope))
     log = isinstance(quantity, Solution) and quantity.log
-    return Derived(expression, shaped(value), shaped(error), fit, log)
+    return Derived(quantity.expression, shaped(value), shaped(error), fit, log)

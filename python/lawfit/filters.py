@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .tree import syntax_tree
+
 if TYPE_CHECKING:
     from .table import Table
 
@@ -104,7 +106,7 @@ class _Filter:
         try:
             with warnings.catch_warnings():  # odd escapes in texts warn; they are harmless here
                 warnings.simplefilter("ignore")
-                return ast.parse(flat.strip(), mode="eval").body
+                return syntax_tree(flat.strip())
         except SyntaxError as error:
             position = min(lead + max((error.offset or 1) - 1, 0), len(text))
             hint = self._syntax_hint(position)

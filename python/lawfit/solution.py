@@ -75,6 +75,7 @@ class Solution:
 
     def __init__(self, wanted: Wanted, fit: Fit, given: Mapping[str, Any]) -> None:
         self.wanted, self.parameters = wanted, fit.law.parameters
+        self.expression = wanted.text
         self._law, self._fit = fit.law, fit
         self.points = Points(tuple(given), {name: as_numbers(given[name], name) for name in given})
         self.given = dict(zip(given, self.points.columns, strict=False))

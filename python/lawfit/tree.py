@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from .grammar import (
 )
 from .nodes import Node
 
-__all__ = ["build"]
+__all__ = ["build", "syntax_tree"]
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
@@ -24,6 +25,8 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }
 _JOINED = ("and", "or", "not")
+# Python 3.11's own parser keeps count of its depth in one place for all threads.
+_ONE_AT_A_TIME = threading.Lock()
 _NO_INDEX: Mapping[str, int] = MappingProxyType({})
 
 
@@ -41,10 +44,16 @@ def build(text: str, body: str, expand: bool = True) -> tuple[tuple[Node, ...], 
     return tuple(builder.nodes[: root + 1]), builder.names
 
 
+def syntax_tree(text: str) -> ast.expr:
+    """Python's reading of an expression, safe to ask for from several threads."""
+    with _ONE_AT_A_TIME:
+        return ast.parse(text, mode="eval").body
+
+
 def _tree(text: str, body: str) -> ast.expr:
     """The syntax tree; the parentheses put around the body shift its columns by one."""
     try:
-        return ast.parse(f"({body})", mode="eval").body
+        return syntax_tree(f"({body})")
     except (RecursionError, MemoryError):
         raise LawError("this formula chains too many operations", text, len(text)) from None
     except (SyntaxError, ValueError) as error:
