@@ -29,6 +29,8 @@ void covariance(RowModel& model, const double* parameters, const int8_t* active,
 // shares the one weighted with Fisher's information.
 void leverages(RowModel& model, Space space, const double* parameters, const int8_t* active, int p, int64_t begin, int64_t count, double* out);
 
+// Trace of the scaled Gram matrix's inverse up to which rank need not be looked into.
+constexpr double kSoundInverse = 1e8;
 // Row i of `tradeoff` marks the parameters that i trades off with, itself when the fitted values do
 // not feel it at all. True when there are any: the scaled Jacobian of the parameters that no bound
 // holds does not have full rank, or one of its columns says nothing.

@@ -15,7 +15,6 @@ constexpr int kHopRounds = 5;              // searches around the best optimum w
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
-constexpr double kSoundInverse = 1e8;      // trace of the scaled Gram matrix's inverse beyond which rank is looked into
 
 int64_t longest_group(const FitRequest& request) {
   int64_t longest = 1;

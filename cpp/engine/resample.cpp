@@ -7,6 +7,7 @@
 
 #include "batch.hpp"
 #include "clock.hpp"
+#include "covariance.hpp"
 #include "joint_fit.hpp"
 #include "pool.hpp"
 
@@ -126,14 +127,22 @@ class ReplicateCall {
       return last;
     }
     Descent descent(problem_, table_, rows_, options, cancelled_);
-    descent.refit(std::move(jobs));
+    descent.refit(jobs);
     for (size_t k = 0; k < index.size(); ++k) {
       const Outcome& o = descent.outcomes()[k];
       std::copy_n(o.parameters, p_, &result_.values[index[k] * p_]);
       result_.objective[index[k]] = o.objective;
-      result_.status[index[k]] = static_cast<int8_t>(o.status);
+      result_.status[index[k]] = static_cast<int8_t>(certified(o, jobs[k]));
     }
     return last;
+  }
+
+  // A replicate at an optimum that its rows do not determine has no parameters to count with.
+  Status certified(const Outcome& o, const Job& job) {
+    if (!fitted(o.status) || o.inverse_trace < kSoundInverse) return o.status;
+    std::vector<uint8_t> tradeoff(static_cast<size_t>(p_) * p_);
+    const RowView rows{job.begin, job.count, job.weight, job.target, job.own};
+    return find_tradeoffs(rows_, problem_, o.parameters, o.active, rows, tradeoff.data()) ? Status::not_identified : o.status;
   }
 
   void refit_jointly(const std::vector<Job>& jobs, const std::vector<int64_t>& index, const FitOptions& options) {
