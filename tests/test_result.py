@@ -12,7 +12,7 @@ import pytest
 from samples import TRUTH, TWO_TERMS, check_expected, line_table, two_term_table
 
 import lawfit as lf
-from lawfit.result import goodness
+from lawfit.goodness import goodness
 
 LINE = "y = a + b*x"
 

@@ -30,7 +30,8 @@ from .many import fit_many
 from .priors import LogNormal, Normal, Ridge
 from .profile import Profile
 from .comparison import Comparison, published
-from .result import Fit, Prediction, Starts
+from .prediction import Prediction
+from .result import Fit, Starts
 from .trace import law
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .covariance import full_covariance
+from .covariance import default_kind, full_covariance
 from .independent import few_rows
 from .intervals import check_level
 from .plan import LOG_SCALE, Plan
@@ -131,7 +131,6 @@ def _delta_intervals(
     plan: Plan, at_fit: dict[str, np.ndarray], level: float
 ) -> dict[str, tuple[Any, Any]]:
     """Delta-method intervals with central differences over the parameters."""
-    from .result import default_kind
 
     fit = plan.fit
     matrix, _ = full_covariance(fit, default_kind(fit.loss), fit.absolute_sigma)

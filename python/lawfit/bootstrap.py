@@ -24,7 +24,8 @@ from .shared import refuse_joint
 
 if TYPE_CHECKING:
     from .allocate import Allocation
-    from .result import Fit, Prediction
+    from .prediction import Prediction
+    from .result import Fit
 
 __all__ = ["Bootstrap", "bootstrap"]
 

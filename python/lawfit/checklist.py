@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .covariance import default_kind, full_covariance
 from .engine import free_positions
+from .goodness import goodness
 from .intervals import DEFAULT
 from .report import number, percent
-from .result import goodness
 from .two_terms import two_terms
 
 if TYPE_CHECKING:
@@ -280,9 +281,6 @@ def _ratio(fit: Fit) -> list[str]:
 
 def _correlations(fit: Fit) -> str:
     """Off-diagonal correlations of the free parameters, from the default covariance."""
-    from .covariance import full_covariance
-    from .result import default_kind
-
     matrix, note = full_covariance(fit, default_kind(fit.loss), fit.absolute_sigma)
     error = np.sqrt(np.diag(matrix))
     names = fit.law.parameters

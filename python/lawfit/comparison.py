@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bootstrap import Bootstrap
-from .covariance import active_free, free_covariance_of, full_covariance, mean_weight
+from .covariance import active_free, default_kind, free_covariance_of, full_covariance, mean_weight
 from .data import Rows
 from .derive import Quantity, matrix_gradient
 from .engine import free_values, objective_arguments, table_arguments
 from .intervals import chi2_sf
 from .law import Law, as_law
 from .losses import Squared
-from .result import Fit, default_kind
+from .result import Fit
 from .shared import refuse_joint
 
 if TYPE_CHECKING:

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from .result import Fit
 
 __all__ = [
-    "error_kind", "free_covariance_of", "full_covariance", "leverages",
+    "default_kind", "error_kind", "free_covariance_of", "full_covariance", "leverages",
     "replicate_covariances",
 ]
 
 KINDS = ("jacobian", "hessian", "sandwich", "cluster")
+
+
+def default_kind(loss: Loss) -> str:
+    """The covariance of a loss by default: J'WJ is for least squares, information for likelihoods."""
+    return "hessian" if loss.likelihood else "jacobian" if loss.name == "squared" else "sandwich"
 
 
 def full_covariance(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .covariance import full_covariance
+from .covariance import default_kind, full_covariance
 from .expression import Leaf, parse
 from .grammar import closest
 from .independent import few, few_or_none
@@ -331,7 +331,6 @@ def quantity_of(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Any:
 
 def derive(fit: Fit, expression: str, variables: Mapping[str, Any]) -> Derived:
     """See ``Fit.derive``."""
-    from .result import default_kind
     from .solution import Solution
 
     quantity = quantity_of(fit, expression, variables)

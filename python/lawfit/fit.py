@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import status as _status
-from .covariance import full_covariance
+from .covariance import default_kind, full_covariance
 from .data import Rows, read_rows
 from .engine import (
     free_positions,
@@ -22,7 +22,7 @@ from .errors import FitError, FitWarning
 from .law import Law, as_law
 from .losses import Loss, as_loss
 from .nuisance import with_nuisance
-from .result import Fit, Starts, default_kind
+from .result import Fit, Starts
 from .shared import JointPart
 from .simplex import check_simplexes
 from .starts import read_starts

@@ -8,7 +8,7 @@ import numpy as np
 
 from .expression import Array
 from .replicates import known_interval
-from .result import Prediction
+from .prediction import Prediction
 from .slices import Line
 
 __all__ = ["Growth"]

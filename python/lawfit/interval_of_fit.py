@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .covariance import full_covariance
+from .covariance import default_kind, full_covariance
 from .engine import free_positions
 from .independent import few, few_or_none
 from .intervals import check_level, cluster_reach
@@ -63,7 +63,6 @@ def wald(
     interval begins there and ends where its profile does.
     """
     from .profile import profiles
-    from .result import default_kind
 
     kind = covariance or ("cluster" if units is not None else default_kind(fit.loss))
     matrix, _ = full_covariance(fit, kind, fit.absolute_sigma, units)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bands import check_band, sup_t
-from .covariance import full_covariance
+from .covariance import default_kind, full_covariance
 from .engine import evaluate, free_positions, free_values
 from .independent import few_or_none
 from .intervals import check_level, normal_quantile, t_quantile
@@ -84,7 +84,7 @@ def predict(
 ) -> Any:
     """See ``Fit.predict``."""
     from . import _core
-    from .result import Prediction
+    from .prediction import Prediction
 
     check_kind(kind, noise)
     everywhere = check_band(band)
@@ -122,7 +122,7 @@ def check_kind(kind: str, noise: Any) -> None:
 
 def moved(value: np.ndarray, reach: np.ndarray, on: str) -> tuple[np.ndarray, np.ndarray]:
     """Values less and plus a distance in the residual space, in units of y."""
-    from .result import from_space, to_space
+    from .spaces import from_space, to_space
 
     if on == "relative":
         return value - reach * np.abs(value), value + reach * np.abs(value)
@@ -176,7 +176,6 @@ def extrapolation(fit: Fit, where: Points) -> dict[str, Any]:
 
 def free_covariance(fit: Fit) -> np.ndarray:
     """The default covariance over the free parameters."""
-    from .result import default_kind
 
     full, _ = full_covariance(fit, default_kind(fit.loss), fit.absolute_sigma)
     place = free_positions(fit.law)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .bootstrap import Bootstrap
     from .derive import DerivedReplicates
     from .predict import Points
-    from .result import Prediction
+    from .prediction import Prediction
 
 __all__ = ["predict_replicates"]
 
@@ -28,7 +28,7 @@ def predict_replicates(
     variables: Mapping[str, Any],
 ) -> Prediction:
     """See ``Bootstrap.predict``."""
-    from .result import Prediction
+    from .prediction import Prediction
 
     method = method or DEFAULT
     level = check_interval(level, method, boot.method)
@@ -74,7 +74,7 @@ def _scattered(
 ) -> np.ndarray:
     """A new run around every replicate's mean: each point's errors are all of a normal's
     quantiles once, in an order of its own, so that few replicates scatter evenly, too."""
-    from .result import from_space, to_space
+    from .spaces import from_space, to_space
 
     fit, (count, width) = boot.fit, means.shape
     ranks = np.tile(np.arange(count)[:, None], (1, width))

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .covariance import active_free, free_covariance_of, mean_weight
+from .covariance import active_free, default_kind, free_covariance_of, mean_weight
 from .derive import Quantity
 from .engine import free_positions, free_values, objective_arguments, options, table_arguments
 from .errors import FitWarning
 from .independent import few
 from .intervals import check_level, cluster_reach, normal_quantile, t_quantile
 from .predict import degrees_of_freedom, known_scale, moving
-from .result import default_kind
 from .shared import refuse_joint
 from .units import units_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .engine import free_positions
 from .information import has_likelihood
 from .likelihoods import Likelihood
-from .result import goodness
+from .goodness import goodness
 
 if TYPE_CHECKING:
     from .result import Fit

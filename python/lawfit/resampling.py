@@ -227,7 +227,7 @@ def new_targets(
     those of clusters are left as they are, as is usual (A. Cameron, J. Gelbach and D. Miller,
     "Bootstrap-based improvements for inference with clustered errors", REStat 90 (2008)).
     """
-    from .result import to_space
+    from .spaces import to_space
 
     centre = to_space(fitted, on)
     in_y = np.abs(y) if on == "relative" else np.ones(len(unit))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import status as _status
+from .covariance import default_kind
 from .errors import FitWarning
+from .goodness import goodness
 from .losses import Loss
 
 if TYPE_CHECKING:
@@ -23,46 +25,10 @@ if TYPE_CHECKING:
     from .derive import Derived
     from .diagnose import Diagnosis
     from .law import Law
+    from .prediction import Prediction
     from .shared import JointPart
 
-__all__ = ["Fit", "Prediction", "Starts"]
-
-
-class _Interval(NamedTuple):
-    value: Any
-    low: Any
-    high: Any
-
-
-class Prediction(_Interval):
-    """Predicted values with an interval: three arrays (or floats) of the inputs' shape.
-
-    It unpacks to (value, low, high). ``extrapolation`` maps each variable to how many times
-    beyond the data a point lies (an array or float likewise), 1 within; see
-    ``Fit.extrapolation``.
-
-    >>> Prediction(2.0, 1.9, 2.1, {"N": 1.0, "D": 40.0})
-    Prediction(value=2.0, low=1.9, high=2.1; beyond the data: D 40 times)
-    """
-
-    extrapolation: dict[str, Any]
-
-    def __new__(
-        cls, value: Any, low: Any, high: Any, extrapolation: dict[str, Any] | None = None
-    ) -> Prediction:
-        self = super().__new__(cls, value, low, high)
-        self.extrapolation = dict(extrapolation or {})
-        return self
-
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return (*self, self.extrapolation)
-
-    def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={part!r}" for name, part in zip(self._fields, self, strict=True))
-        most = {name: np.max(np.nan_to_num(ratio, nan=1.0, posinf=np.inf), initial=1.0)
-                for name, ratio in self.extrapolation.items()}
-        far = ", ".join(f"{name} {times:.3g} times" for name, times in most.items() if times > 1)
-        return f"Prediction({parts}{'; beyond the data: ' if far else ''}{far})"
+__all__ = ["Fit", "Starts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,48 +495,3 @@ class Fit:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.6g}" for name, value in self.params.items())
         return f"Fit({shown}; {self.status}, objective={self.objective:.6g})"
-
-
-def default_kind(loss: Loss) -> str:
-    """The covariance a loss gets by default: J'WJ is for least squares, information for likelihoods."""
-    return "hessian" if loss.likelihood else "jacobian" if loss.name == "squared" else "sandwich"
-
-
-@np.errstate(all="ignore")  # values near the ends of double precision give inf or NaN here
-def goodness(fit: Fit) -> tuple[float, float, float]:
-    """R2 and RMSE in the residual space, and RMSE in units of y; all weighted like the fit."""
-    rows = fit.rows
-    weight = np.ones(len(rows)) if rows.weights is None else rows.weights
-    if rows.sigma is not None:
-        weight = weight / rows.sigma**2
-    total = weight.sum()
-    if not total > 0:
-        return np.nan, np.nan, np.nan
-    squares = float(weight @ fit.residuals**2)
-    raw = float(weight @ (rows.y - fit.fitted) ** 2)
-    if fit.on == "relative":  # the residual (y - m)/y is a linear one of weight 1/y**2
-        target, share = rows.y, weight / rows.y**2
-    else:
-        target, share = to_space(rows.y, fit.on), weight
-    centre = share @ target / share.sum()
-    spread = float(share @ (target - centre) ** 2)
-    r2 = 1 - squares / spread if spread > 0 else np.nan
-    return r2, float(np.sqrt(squares / total)), float(np.sqrt(raw / total))
-
-
-def to_space(values: np.ndarray, on: str) -> np.ndarray:
-    """Values in units of y, taken to the residual space (relative stays as it is)."""
-    if on == "log":
-        return np.log(values)
-    if on == "logit":
-        return np.log(values / (1 - values))
-    return np.asarray(values)
-
-
-def from_space(values: np.ndarray, on: str) -> np.ndarray:
-    """The inverse of ``to_space``."""
-    if on == "log":
-        return np.exp(values)
-    if on == "logit":
-        return 1 / (1 + np.exp(-values))
-    return np.asarray(values)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import status as _status
+from .covariance import KINDS, default_kind
 from .engine import objective_arguments, thread_count
 from .errors import FitWarning
 from .grammar import closest
@@ -317,8 +318,6 @@ class Shared:
     @property
     def default(self) -> tuple[str, bool]:
         """(kind, absolute) of the default covariance."""
-        from .result import default_kind
-
         return default_kind(self.loss), self.batch.absolute_sigma
 
     @cached_property
@@ -333,7 +332,6 @@ class Shared:
     def _covariances(self, kind: str, absolute: bool, by: Any = None) -> tuple[Any, ...]:
         """([groups, free, free], freedom, scatter, parameters determined)."""
         from . import _core
-        from .covariance import KINDS
         from .units import units_of
 
         if kind not in KINDS:

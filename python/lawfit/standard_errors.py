@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .batch import spread
-from .covariance import gaussian_variance
+from .covariance import default_kind, gaussian_variance
 from .engine import objective_arguments, options, thread_count
 from .resampling import numbered_objective
-from .result import default_kind
 
 if TYPE_CHECKING:
     from .batch import Batch

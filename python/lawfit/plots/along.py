@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..predict import predict
-from ..result import from_space, to_space
+from ..spaces import from_space, to_space
 from .style import (
     BLUE, ORANGE, finish, label_of, measured_label, new_axes, plain, pyplot, scale, spans,
 )
