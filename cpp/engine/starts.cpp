@@ -16,6 +16,7 @@ constexpr int kChosenPerDimension[] = {1, 8, 16, 24, 32, 40, 48, 64};
 constexpr int kMostDimensions = 7;
 constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kNeighbours = 1.0;          // nodes beside each other, in mean distances between nodes
+constexpr int kFewDimensions = 3;            // above, too few nodes see a basin for one of them to be its lowest
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 
 double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
@@ -273,6 +274,7 @@ void StartMaker::choose_starts() {
   if (plan_.chosen == plan_.nodes) return;
   std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return objective_[a] < objective_[b]; });
   const int d = dimensions();
+  if (d > kFewDimensions) return;
   const double near = kNeighbours * std::pow(plan_.nodes, -1.0 / d);
   const auto beside = [&](int a, int b) {
     const double *x = &units_[static_cast<size_t>(a) * d], *y = &units_[static_cast<size_t>(b) * d];
