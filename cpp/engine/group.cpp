@@ -1,5 +1,6 @@
 #include "group.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lawfit {
@@ -81,6 +82,12 @@ GroupedRows group_rows(const int64_t* ids, int64_t rows, int64_t groups) {
   std::vector<int64_t> next(out.offsets.begin(), out.offsets.end() - 1);
   for (int64_t r = 0; r < rows; ++r) if (ids[r] >= 0) out.rows[next[ids[r]]++] = r;
   return out;
+}
+
+int64_t longest_group(const int64_t* offsets, int64_t groups) {
+  int64_t longest = 1;
+  for (int64_t g = 0; g < groups; ++g) longest = std::max(longest, offsets[g + 1] - offsets[g]);
+  return longest;
 }
 
 }  // namespace lawfit

@@ -26,4 +26,7 @@ struct GroupedRows {
 // Counting sort; rows with id -1 are left out. Every id must be below `groups`.
 GroupedRows group_rows(const int64_t* ids, int64_t rows, int64_t groups);
 
+// Rows of the largest group, at least one.
+int64_t longest_group(const int64_t* offsets, int64_t groups);
+
 }  // namespace lawfit

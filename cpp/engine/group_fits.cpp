@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "covariance.hpp"
+#include "group.hpp"
 #include "kink_polish.hpp"
 
 namespace lawfit {
@@ -16,21 +17,14 @@ constexpr int kHopDimensions = 1;          // nonlinear parameters from which th
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
 
-int64_t longest_group(const FitRequest& request) {
-  int64_t longest = 1;
-  for (int64_t g = 0; g < request.groups; ++g) longest = std::max(longest, request.offsets[g + 1] - request.offsets[g]);
-  return longest;
-}
-
 double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
 }  // namespace
 
 GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled)
     : request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
       problem_(make_problem(law, request.objective, request.lower, request.upper)),
-      table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
-                           request.table.rows, request.objective.space)),
-      rows_(law, request.table, request.objective, longest_group(request)), law_rows_(law.least_rows()), source_(law, request, table_, options.seed) {
+      table_(prepare_table(law, request.table, request.objective.space)),
+      rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)), law_rows_(law.least_rows()), source_(law, request, table_, options.seed) {
   // Kinks are approached through a dozen scales.
   if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
   usable_.resize(static_cast<size_t>(request.groups));
@@ -214,7 +208,7 @@ void GroupFits::reduce_group(int64_t g, int64_t row, FitTable& out) {
     o.objective = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), values);
   int8_t* active = &out.active[row * p_];
   for (int k = 0; k < p_; ++k)
-    active[k] = static_cast<int8_t>(values[k] <= request_.lower[k] ? -1 : values[k] >= request_.upper[k] ? 1 : 0);
+    active[k] = bound_side(values[k], request_.lower[k], request_.upper[k]);
   out.objective[row] = o.objective;
   out.gradient_norm[row] = o.gradient_norm;
   out.moved[row] = o.moved;

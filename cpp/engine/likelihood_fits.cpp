@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "group.hpp"
+
 namespace lawfit {
 
 namespace {
@@ -19,9 +21,8 @@ class LikelihoodFits {
   LikelihoodFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled)
       : law_(law), request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
         problem_(make_problem(law, request.objective, request.lower, request.upper)),
-        table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
-                             request.table.rows, request.objective.space)),
-        rows_(law, request.table, request.objective, longest()), joint_(problem_, table_, rows_, options_, cancelled),
+        table_(prepare_table(law, request.table, request.objective.space)),
+        rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)), joint_(problem_, table_, rows_, options_, cancelled),
         numbers_(static_cast<size_t>(request.groups), {request.objective.scale, request.objective.tail}) {}
 
   void run(FitTable& out) {
@@ -43,11 +44,6 @@ class LikelihoodFits {
  private:
   int64_t begin(int64_t g) const { return request_.offsets[g]; }
   int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
-  int64_t longest() const {
-    int64_t longest = 1;
-    for (int64_t g = 0; g < request_.groups; ++g) longest = std::max(longest, count(g));
-    return longest;
-  }
 
   // The joint fit from each row of a table; `fresh`: nothing is known of the numbers yet.
   template <class Row> void settle(FitTable& table, const Row& row, bool fresh) {
@@ -89,9 +85,8 @@ class LikelihoodFits {
     std::copy_n(values, p_, &out.values[row * p_]);
     bool bound = false;
     for (int k = 0; k < p_; ++k) {
-      const int side = values[k] <= request_.lower[k] ? -1 : values[k] >= request_.upper[k] ? 1 : 0;
-      out.active[row * p_ + k] = static_cast<int8_t>(side);
-      bound |= side != 0;
+      out.active[row * p_ + k] = bound_side(values[k], request_.lower[k], request_.upper[k]);
+      bound |= out.active[row * p_ + k] != 0;
     }
     out.iterations[row] += o.iterations;
     if (std::isfinite(o.objective)) {

@@ -7,7 +7,7 @@
 
 #include "batch.hpp"
 #include "clock.hpp"
-#include "covariance.hpp"
+#include "group.hpp"
 #include "joint_fit.hpp"
 #include "pool.hpp"
 
@@ -35,9 +35,8 @@ class ReplicateCall {
   ReplicateCall(const CompiledLaw& law, const ReplicateRequest& request, const FitOptions& options)
       : law_(law), request_(request), options_(options), p_(law.centred.parameters),
         problem_(make_problem(law, request.objective, request.lower, request.upper)),
-        table_(prepare_table(law.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
-                             request.table.rows, request.objective.space)),
-        rows_(law, request.table, request.objective, longest_group()),
+        table_(prepare_table(law, request.table, request.objective.space)),
+        rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)),
         maker_(request.scheme, request.offsets, request.groups, request.table.rows, options.seed),
         total_(request.groups * request.replicates) {
     if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
@@ -60,11 +59,6 @@ class ReplicateCall {
   struct Group { bool usable; double relax, sharpest; };
   int64_t begin(int64_t g) const { return request_.offsets[g]; }
   int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
-  int64_t longest_group() const {
-    int64_t longest = 1;
-    for (int64_t g = 0; g < request_.groups; ++g) longest = std::max(longest, count(g));
-    return longest;
-  }
   const double* warm(int64_t g) const { return request_.warm + g * p_; }
   bool new_targets() const { return request_.scheme.new_targets(); }
 
@@ -190,7 +184,7 @@ class ReplicateCall {
   void check_chosen(const std::vector<int64_t>& chosen) {
     const int variables = request_.law.variables;
     std::vector<std::vector<double>> columns(variables);
-    std::vector<double> y, weight, sigma, drawn(longest_group());
+    std::vector<double> y, weight, sigma, drawn(longest_group(request_.offsets, request_.groups));
     std::vector<int64_t> offsets{0};
     const TableView& from = request_.table;
     for (int64_t k : chosen) {
@@ -260,8 +254,7 @@ std::vector<double> replicate_covariances(const CompiledLaw& law, const Replicat
   const int64_t total = request.groups * request.replicates;
   std::vector<double> out(static_cast<size_t>(total) * p * p, not_a_number);
   const ReplicateMaker maker(request.scheme, request.offsets, request.groups, request.table.rows, options.seed);
-  int64_t longest = 1;
-  for (int64_t g = 0; g < request.groups; ++g) longest = std::max(longest, request.offsets[g + 1] - request.offsets[g]);
+  const int64_t longest = longest_group(request.offsets, request.groups);
   const bool small = total * longest < kDrawnInline;
   std::atomic<int64_t> next{0};
   std::atomic<bool> cancelled{false};
@@ -273,7 +266,7 @@ std::vector<double> replicate_covariances(const CompiledLaw& law, const Replicat
       const int64_t g = k / request.replicates, begin = request.offsets[g], n = request.offsets[g + 1] - begin;
       const double* at = values + k * p;
       if (!std::all_of(at, at + p, [](double v) { return std::isfinite(v); }) || !maker.make(g, k % request.replicates, drawn.data())) continue;
-      for (int i = 0; i < p; ++i) active[i] = at[i] <= request.lower[i] ? -1 : at[i] >= request.upper[i] ? 1 : 0;
+      for (int i = 0; i < p; ++i) active[i] = bound_side(at[i], request.lower[i], request.upper[i]);
       if (numbers && !(numbers[k].scale >= 0)) continue;
       CovarianceRequest one{kind, absolute, begin, n, kind == CovarianceKind::cluster ? request.scheme.units + begin : nullptr};
       one.own = numbers ? numbers + k : nullptr;

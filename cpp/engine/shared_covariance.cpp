@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "dense.hpp"
+#include "group.hpp"
 #include "pool.hpp"
 
 namespace lawfit {
@@ -64,12 +65,8 @@ class Arrow {
         const int8_t* active)
       : law_(law), table_(table), objective_(objective), request_(request), values_(values), active_(active), p_(law.natural.parameters),
         parts_(request.groups) {
-    int64_t longest = 1;
-    for (int64_t g = 0; g < request.groups; ++g) {
-      if (count(g) == 0) continue;
-      if (first_ < 0) first_ = g;
-      longest = std::max(longest, count(g));
-    }
+    const int64_t longest = longest_group(request.offsets, request.groups);
+    for (int64_t g = 0; g < request.groups && first_ < 0; ++g) if (count(g)) first_ = g;
     for (int k = 0; k < p_ && first_ >= 0; ++k) if (request.shared[k] && !active[first_ * p_ + k]) shared_.push_back(k);
     std::atomic<int64_t> next{0};
     std::atomic<bool> never{false};

@@ -8,6 +8,7 @@
 #include "batch.hpp"
 #include "clock.hpp"
 #include "descent.hpp"
+#include "group.hpp"
 #include "held_law.hpp"
 #include "shared_covariance.hpp"
 
@@ -31,9 +32,8 @@ class SharedFit {
   SharedFit(const SharedRequest& request, const FitOptions& options)
       : request_(request), options_(options), p_(static_cast<int>(request.lower.size())), split_(request.shared), law_(shared_program(request)),
         problem_(make_problem(law_, request.objective, request.lower, request.upper)),
-        table_(prepare_table(law_.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
-                             request.table.rows, request.objective.space)),
-        rows_(law_, request.table, request.objective, std::max<int64_t>(longest(), 1)), held_(request.law, request.shared), result_(p_, request.groups) {
+        table_(prepare_table(law_, request.table, request.objective.space)),
+        rows_(law_, request.table, request.objective, longest_group(request.offsets, request.groups)), held_(request.law, request.shared), result_(p_, request.groups) {
     if (options.max_seconds > 0) options_.limits.deadline = now_seconds() + options.max_seconds;
     for (int64_t g = 0; g < request.groups; ++g) if (count(g) > 0) members_.push_back(g);
     for (int64_t g : members_) spans_.push_back({begin(g), count(g)});
@@ -67,11 +67,6 @@ class SharedFit {
  private:
   int64_t begin(int64_t g) const { return request_.offsets[g]; }
   int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
-  int64_t longest() const {
-    int64_t most = 0;
-    for (int64_t g = 0; g < request_.groups; ++g) most = std::max(most, count(g));
-    return most;
-  }
   int own() const { return static_cast<int>(split_.own.size()); }
   int shared() const { return static_cast<int>(split_.shared.size()); }
   // Fresh starts can only tell something where they were not given.
@@ -302,7 +297,7 @@ class SharedFit {
     const std::vector<double> shared_values = shared_of(best);
     for (int c = 0; c < shared(); ++c) {
       const int k = split_.shared[c];
-      result_.shared_active[k] = static_cast<int8_t>(shared_values[c] <= request_.lower[k] ? -1 : shared_values[c] >= request_.upper[k] ? 1 : 0);
+      result_.shared_active[k] = bound_side(shared_values[c], request_.lower[k], request_.upper[k]);
     }
     const bool optimum = fitted(outcome.status) || outcome.status == Status::stalled;
     const FitTable own_part = optimum && !stopped() ? own_fits(shared_values, &best.values) : FitTable(own(), request_.groups);
@@ -327,7 +322,7 @@ class SharedFit {
     bool bound = false;
     for (int k : split_.own) at[k] = best.values[g * p_ + k];
     for (int k = 0; k < p_; ++k) {
-      out.active[g * p_ + k] = static_cast<int8_t>(at[k] <= request_.lower[k] ? -1 : at[k] >= request_.upper[k] ? 1 : 0);
+      out.active[g * p_ + k] = bound_side(at[k], request_.lower[k], request_.upper[k]);
       bound |= out.active[g * p_ + k] != 0;
     }
     out.objective[g] = rows_.objective(at, {begin(g), count(g)});

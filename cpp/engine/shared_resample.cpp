@@ -18,8 +18,7 @@ class SharedReplicateCall {
   SharedReplicateCall(const SharedRequest& request, const SharedReplicates& replicates, const FitOptions& options)
       : request_(request), replicates_(replicates), options_(options), p_(static_cast<int>(request.lower.size())), split_(request.shared),
         law_(shared_program(request)), problem_(make_problem(law_, request.objective, request.lower, request.upper)),
-        table_(prepare_table(law_.centred, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
-                             request.table.rows, request.objective.space)),
+        table_(prepare_table(law_, request.table, request.objective.space)),
         whole_{0, request.table.rows},
         maker_(replicates.scheme, replicates.within_groups ? request.offsets : whole_, replicates.within_groups ? request.groups : 1,
                request.table.rows, options.seed) {

@@ -106,7 +106,7 @@ template <int kP> void LaneSolver<kP>::harvest(int lane, Status status, bool set
   Outcome& out = outcomes_[job_[lane]];
   for (int i = 0; i < p_; ++i) {
     const double value = theta_[i][lane];
-    out.active[i] = value <= problem_.lower[i] ? -1 : value >= problem_.upper[i] ? 1 : 0;
+    out.active[i] = bound_side(value, problem_.lower[i], problem_.upper[i]);
     out.parameters[i] = value;
   }
   shift_centre(*problem_.centring, out.parameters, means_.data() + lane * problem_.centring->nodes.size(), -1);

@@ -52,6 +52,9 @@ struct Outcome {                         // natural scale, except that `active` 
   double inverse_trace = infinity;       // of the inverse of the Gram matrix scaled to unit diagonal
 };
 
+// Which of its closed bounds a value lies on.
+inline int8_t bound_side(double value, double lower, double upper) { return value <= lower ? -1 : value >= upper ? 1 : 0; }
+
 struct Limits {
   double tolerance = 1e-9;
   int far_iterations = 120, finish_iterations = 500;

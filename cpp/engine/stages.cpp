@@ -13,6 +13,10 @@ constexpr double kInlineWork = 5e4;       // rows x jobs below which threads cos
 constexpr int64_t kLanesPerWorker = 2 * W;
 }  // namespace
 
+TableData prepare_table(const CompiledLaw& law, const TableView& table, Space space) {
+  return prepare_table(law.centred, table.columns, table.y, table.weight, table.sigma, table.rows, space);
+}
+
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                      const std::vector<double>& upper) {
   Problem problem{&law.centred, &law.analysis.centring, objective.space, objective.loss, objective.scale, objective.tail,

@@ -23,6 +23,7 @@ void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Ou
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
                std::atomic<bool>& cancelled);   // all jobs
 
+TableData prepare_table(const CompiledLaw& law, const TableView& table, Space space);
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                      const std::vector<double>& upper);
 // Loss scale from which the finish relaxes to the target; spread: root mean square residual.
