@@ -153,11 +153,23 @@ class Fits:
         if not self.batch.shares:
             raise ValueError("shared: these groups were fitted alone; fit_many(..., share=[...]) "
                              "fits them together")
-        places = np.unique(np.stack(self.places[:4]), axis=1)
-        if places.shape[1] != 1:
-            raise ValueError(f"shared: there are {places.shape[1]} joint fits here; choose one "
+        if len(self.joints) != 1:
+            raise ValueError(f"shared: there are {len(self.joints)} joint fits here; choose one "
                              "with fits.where(law=..., on=..., loss=..., subset=...)")
-        return self.batch.joint(tuple(int(at) for at in places[:, 0]))  # type: ignore[arg-type]
+        return self.joints[0][0]
+
+    @cached_property
+    def joints(self) -> list[tuple[Shared, np.ndarray]]:
+        """Every joint fit that some of these are part of, and which of them are; none without."""
+        if not self.batch.shares:
+            return []
+        shape = self.batch.shape[:4]
+        kinds = np.ravel_multi_index(self.places[:4], shape)
+        found = []
+        for kind in np.unique(kinds):
+            law, on, loss, subset = (int(at) for at in np.unravel_index(kind, shape))
+            found.append((self.batch.joint((law, on, loss, subset)), np.flatnonzero(kinds == kind)))
+        return found
 
     # ---- rows ----
 

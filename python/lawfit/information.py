@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,15 +44,16 @@ def log_likelihoods(fits: Fits) -> np.ndarray:
     """One log-likelihood a fit, as ``Fit.log_likelihood`` has them; NaN for other losses."""
     batch, places = fits.batch, fits.places
     out = np.full(len(fits), np.nan)
+    counts, objectives = row_counts(fits), fits.objective
+    if batch.shares:  # the likelihood of all groups together
+        objectives = _of_joints(fits, lambda joint: joint.objective)
     for on_at, on in enumerate(batch.ons):
         for loss_at, loss in enumerate(batch.losses):
             these = (places[1] == on_at) & (places[2] == loss_at)
             if not (has_likelihood(loss) and these.any()):
                 continue
             at = places[3][these], places[4][these]
-            sheet, rows, objective = batch.sheet, row_counts(fits)[these], fits.objective[these]
-            if batch.shares:  # the likelihood of all groups together
-                objective = np.array([joint.objective for joint in _joints(fits)])[these]
+            sheet, rows, objective = batch.sheet, counts[these], objectives[these]
             constants = _sums(batch, _row_terms(loss, on, sheet.y, sheet.weights, sheet.sigma))[at]
             weight: Any = rows
             if loss.likelihood and sheet.weights is not None:
@@ -62,21 +64,24 @@ def log_likelihoods(fits: Fits) -> np.ndarray:
 
 def row_counts(fits: Fits) -> np.ndarray:
     """Rows each likelihood is of: those of the fit, or of all groups that share parameters."""
-    return np.array([joint.rows for joint in _joints(fits)]) if fits.batch.shares else fits.rows
+    return _of_joints(fits, lambda joint: joint.rows) if fits.batch.shares else fits.rows
 
 
 def parameter_counts(fits: Fits) -> np.ndarray:
     """Estimated parameters and numbers of each fit, or of all groups that share some."""
     own = np.array([own_count(loss) for loss in fits.batch.losses])[fits.places[2]]
     if fits.batch.shares:
-        return np.array([joint.parameters for joint in _joints(fits)]) + own
+        return _of_joints(fits, lambda joint: joint.parameters) + own
     return np.array([len(law.free) for law in fits.batch.laws])[fits.places[0]] + own
 
 
-def _joints(fits: Fits) -> list[Shared]:
-    """The joint fit that each fit is part of."""
-    places = zip(*(place.tolist() for place in fits.places[:4]), strict=True)
-    return [fits.batch.joint(place) for place in places]
+def _of_joints(fits: Fits, number: Callable[[Shared], float]) -> np.ndarray:
+    """A number of the joint fit that each fit is part of."""
+    numbers = [number(joint) for joint, _ in fits.joints]
+    out = np.empty(len(fits), np.result_type(*numbers) if numbers else float)
+    for value, (_, these) in zip(numbers, fits.joints, strict=True):
+        out[these] = value
+    return out
 
 
 def _sums(batch: Batch, values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 __all__ = ["LogNormal", "Normal", "Prior", "Ridge", "as_prior"]
 
 
-class Prior:
+class Prior(ABC):
     """What all priors share. Use one of the named ones, not this class."""
 
+    @abstractmethod
     def row(self) -> tuple[float, float, float]:
         """(mean, 1/sd**2, whether of the logarithm) as the engine takes them."""
-        raise NotImplementedError
 
 
 def _finite(kind: str, argument: str, value: Any, positive: bool) -> float:

@@ -82,13 +82,11 @@ def _headline(fits: Fits) -> str:
 def _together(fits: Fits) -> list[str]:
     """One line a joint fit: the shared parameters and how it ended."""
     lines = []
-    if fits.batch.shares:
-        for place in np.unique(np.stack(fits.places[:4]), axis=1).T.tolist():
-            joint = fits.batch.joint(tuple(place))
-            shown = ", ".join(f"{name} {number(value)} +- {number(joint.stderr[name], 3)}"
-                              for name, value in joint.params.items())
-            lines.append(f"shared by {joint.groups:,} groups: {shown}; objective "
-                         f"{number(joint.objective)}, {joint.status}")
+    for joint, _ in fits.joints:
+        shown = ", ".join(f"{name} {number(value)} +- {number(joint.stderr[name], 3)}"
+                          for name, value in joint.params.items())
+        lines.append(f"shared by {joint.groups:,} groups: {shown}; objective "
+                     f"{number(joint.objective)}, {joint.status}")
     return lines
 
 

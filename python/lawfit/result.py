@@ -55,7 +55,7 @@ class Starts:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class Fit(_status.Ended):
     """One law fitted to one table.
 
     ``params`` and ``stderr`` map parameter name -> float (units: the data's). ``objective`` is
@@ -108,16 +108,6 @@ class Fit:
     def values(self) -> np.ndarray:
         """The parameters as an array, in the order of ``law.parameters``."""
         return np.array([self.params[name] for name in self.law.parameters])
-
-    @property
-    def message(self) -> str:
-        """One sentence: what the status means and what to do next."""
-        return _status.sentence_of(self.status)
-
-    @property
-    def converged(self) -> bool:
-        """Whether an optimum was found (possibly on a bound)."""
-        return self.status in _status.GOOD
 
     @property
     def log_likelihood(self) -> float:

@@ -16,6 +16,7 @@ from .engine import objective_arguments, thread_count
 from .errors import FitWarning
 from .grammar import closest
 from .resolve import as_names
+from .units import units_of
 
 if TYPE_CHECKING:
     from .batch import Batch, Part
@@ -124,7 +125,7 @@ def mask_of(law: Law, share: Sequence[str]) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Shared:
+class Shared(_status.Ended):
     """What the groups of one joint fit have in common: ``fits.shared``.
 
     ``params`` and ``stderr`` map the shared parameters to numbers; ``objective`` is the joint
@@ -176,7 +177,7 @@ class Shared:
         rows = np.flatnonzero(np.diff(self._offsets))
         if not len(rows):
             return dict.fromkeys(self.names, float("nan"))
-        full = self.law.expand(self._raw("params")[rows[0]])
+        full = self.law.expand(self.raw("params")[rows[0]])
         at = self.law.parameters.index
         # Adding zero spares the reader a negative zero.
         return {name: float(full[at(name)]) + 0.0 for name in self.names}
@@ -201,16 +202,6 @@ class Shared:
     def status(self) -> str:
         """How the joint fit ended."""
         return _status.name_of(int(self._joint("status")))
-
-    @property
-    def message(self) -> str:
-        """One sentence: what the status means and what to do next."""
-        return _status.sentence_of(self.status)
-
-    @property
-    def converged(self) -> bool:
-        """Whether a joint optimum was found (possibly on a bound)."""
-        return self.status in _status.GOOD
 
     @property
     def groups(self) -> int:
@@ -240,7 +231,7 @@ class Shared:
         data, offsets = self.data
         squares = np.asarray(_core.rows_of_fits(
             self.law.graph(), data, objective_arguments(self.on, self.loss), offsets,
-            self._raw("params"), self._raw("active"),
+            self.raw("params"), self.raw("active"),
         )[1]) ** 2
         if data[2] is not None:
             squares = squares * data[2]
@@ -251,9 +242,7 @@ class Shared:
     @property
     def diagnostics(self) -> dict[str, Any]:
         """``gradient_norm``, ``n_iterations``, ``active_bounds`` and ``not_identified``."""
-        active = self.batch.joints[self.place[0]]["active"][self._at]
-        lost = self.batch.joints[self.place[0]]["lost"][self._at]
-        free = self.law.free
+        active, lost, free = self._joint("active"), self._joint("lost"), self.law.free
         return {
             "gradient_norm": float(self._joint("gradient_norm")),
             "n_iterations": int(self._joint("n_iterations")),
@@ -297,14 +286,14 @@ class Shared:
     def matrix(self, group: int, kind: str, absolute: bool, by: Any = None) -> np.ndarray:
         """Covariance over ``law.parameters`` of one group, 0 for those fixed or on a bound."""
         inner = self._covariances(kind, absolute, by)[0][group].copy()
-        held = self._raw("active")[group] != 0
+        held = self.raw("active")[group] != 0
         inner[held, :] = 0.0
         inner[:, held] = 0.0
-        return self.law.full_covariance(inner, self._raw("params")[group])
+        return self.law.full_covariance(inner, self.raw("params")[group])
 
     def errors(self) -> np.ndarray:
         """[groups, parameters]: standard errors of the default covariance, NaN on bounds."""
-        full = self.law.full_covariance(self._covariances(*self.default)[0], self._raw("params"))
+        full = self.law.full_covariance(self._covariances(*self.default)[0], self.raw("params"))
         with np.errstate(invalid="ignore"):
             return np.sqrt(np.diagonal(full, axis1=1, axis2=2))
 
@@ -325,6 +314,17 @@ class Shared:
         """((columns, y, weights, sigma), offsets) of the joint fit."""
         return joint_data(self.law, self.batch.sheet, self.batch.parts[self.place[3]])
 
+    @property
+    def mask(self) -> np.ndarray:
+        """1 for the free parameters that are shared."""
+        return mask_of(self.law, self.batch.shares[self.place[0]])
+
+    def units(self, by: Any) -> np.ndarray:
+        """The cluster of each of the joint fit's rows, numbered over the whole table."""
+        rows = self.batch.parts[self.place[3]][0]
+        units = units_of(self.batch.sheet.rows(slice(None), ()), by)
+        return units if rows is None else units[rows]
+
     @cached_property
     def _known(self) -> dict[tuple[str, bool], tuple[Any, ...]]:
         return {}
@@ -332,7 +332,6 @@ class Shared:
     def _covariances(self, kind: str, absolute: bool, by: Any = None) -> tuple[Any, ...]:
         """([groups, free, free], freedom, scatter, parameters determined)."""
         from . import _core
-        from .units import units_of
 
         if kind not in KINDS:
             raise ValueError(f"kind: unknown covariance {kind!r}; choose from {', '.join(KINDS)}")
@@ -343,15 +342,13 @@ class Shared:
         data, offsets = self.data
         units = None
         if by is not None:
-            units = units_of(self.batch.sheet.rows(slice(None), ()), by)
-            rows = self.batch.parts[self.place[3]][0]
-            units = units if rows is None else units[rows]
+            units = self.units(by)
         law = self.law
         found = _core.shared_covariances(
             law.graph(), data, objective_arguments(self.on, self.loss),
             (*law.bounds(), law.guesses()), offsets,
-            mask_of(law, self.batch.shares[self.place[0]]), self._raw("params"),
-            self._raw("active"), kind, absolute, units, thread_count(None),
+            self.mask, self.raw("params"),
+            self.raw("active"), kind, absolute, units, thread_count(None),
         )
         if by is None:
             self._known[kind, absolute] = found
@@ -372,7 +369,8 @@ class Shared:
     def _offsets(self) -> np.ndarray:
         return self.batch.parts[self.place[3]][1]
 
-    def _raw(self, name: str) -> np.ndarray:
+    def raw(self, name: str) -> np.ndarray:
+        """The engine's array of this joint fit: groups, then what one has."""
         return np.ascontiguousarray(self.batch.raw[self.place[0]][name][self._at])
 
     def _joint(self, name: str) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 
 from .bootstrap_many import Bootstraps, cancelled, native_options, tell, within
 from .engine import objective_arguments, progress_callback, whole
-from .shared import Shared, mask_of
-from .units import row_keys, units_of
+from .shared import Shared
+from .units import row_keys
 
 if TYPE_CHECKING:
     from .fits import Fits
@@ -37,7 +37,7 @@ def bootstrap_shared(
         raise ValueError("check: replicates of fits that share parameters are refitted from the "
                          "fit alone; leave check= out")
     replicates = 1000 if n is None else whole("n", n, 1)
-    blocks = [(joint, these, _scheme(joint, method, by)) for joint, these in _joint(fits)]
+    blocks = [(joint, these, _scheme(joint, method, by)) for joint, these in fits.joints]
     if method == "jackknife":
         replicates = max((int(scheme["units"].max(initial=-1)) + 1 for *_, scheme in blocks),
                          default=0)
@@ -61,17 +61,6 @@ def bootstrap_shared(
     return result
 
 
-def _joint(fits: Fits) -> list[tuple[Shared, np.ndarray]]:
-    """Every joint fit that some of the fits are part of, and which those are."""
-    batch, places = fits.batch, fits.places
-    kinds = np.ravel_multi_index(places[:4], batch.shape[:4])
-    found = []
-    for kind in np.unique(kinds):
-        law, on, loss, subset = (int(at) for at in np.unravel_index(kind, batch.shape[:4]))
-        found.append((batch.joint((law, on, loss, subset)), np.flatnonzero(kinds == kind)))
-    return found
-
-
 def _freedom(
     fits: Fits, blocks: list[tuple[Shared, np.ndarray, dict[str, Any]]], by: Any
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -86,9 +75,7 @@ def _freedom(
 
 def _units(joint: Shared, by: Any) -> np.ndarray:
     """The clusters of the joint fit's rows, numbered from 0 without gaps."""
-    rows = joint.batch.parts[joint.place[3]][0]
-    units = units_of(joint.batch.sheet.rows(slice(None), ()), by)
-    units = units if rows is None else units[rows]
+    units = joint.units(by)
     return within(units, np.array([0, len(units)]))
 
 
@@ -118,12 +105,10 @@ def _refits(
 ) -> dict[str, np.ndarray]:
     from . import _core
 
-    law, batch = joint.law, joint.batch
+    law = joint.law
     data, offsets = joint.data
-    at = (joint.place[1] * len(batch.losses) + joint.place[2], joint.place[3])
     return _core.resample_shared(
         law.graph(), data, objective_arguments(joint.on, joint.loss),
-        (*law.bounds(), law.guesses()), offsets, mask_of(law, batch.shares[joint.place[0]]),
-        np.ascontiguousarray(batch.raw[joint.place[0]]["params"][at]), replicates, scheme, chosen,
-        progress_callback(progress),
+        (*law.bounds(), law.guesses()), offsets, joint.mask, joint.raw("params"),
+        replicates, scheme, chosen, progress_callback(progress),
     )

@@ -6,8 +6,6 @@ import argparse
 import warnings
 from typing import Any
 
-import numpy as np
-
 from .cli import FAILED, OK
 from .errors import FitWarning
 from .fits import Fits
@@ -61,14 +59,12 @@ def _joint(fits: Fits) -> dict[str, Any]:
     """What groups share, one plain dict a joint fit; nothing where they do not."""
     if not fits.batch.shares:
         return {}
-    places = np.unique(np.stack(fits.places[:4]), axis=1).T.tolist()
-    joints = [fits.batch.joint(tuple(place)) for place in places]
     return {"shared": [
         {"law": fits.batch.labels[joint.place[0]], "on": joint.on, "loss": str(joint.loss),
          "subset": fits.batch.subsets[joint.place[3]], "groups": joint.groups, "rows": joint.rows,
          "parameters": joint.parameters, "params": joint.params, "stderr": joint.stderr,
          "objective": joint.objective, "status": joint.status}
-        for joint in joints
+        for joint, _ in fits.joints
     ]}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-__all__ = ["GOOD", "name_of", "sentence_of", "statuses"]
+__all__ = ["GOOD", "Ended", "name_of", "sentence_of", "statuses"]
 
 GOOD = frozenset({"converged", "converged_at_bound"})
 """The two statuses that mean an optimum was found."""
@@ -45,3 +45,19 @@ def sentence_of(name: str) -> str:
     'The optimum was found to the requested tolerance.'
     """
     return _sentences()[name]
+
+
+class Ended:
+    """What has a ``status``: what that means."""
+
+    status: str
+
+    @property
+    def message(self) -> str:
+        """One sentence: what the status means and what to do next."""
+        return sentence_of(self.status)
+
+    @property
+    def converged(self) -> bool:
+        """Whether an optimum was found (possibly on a bound)."""
+        return self.status in GOOD
