@@ -278,7 +278,7 @@ void StartMaker::choose_starts() {
   const double near = kNeighbours * std::pow(plan_.nodes, -1.0 / d);
   const auto beside = [&](int a, int b) {
     const double *x = &units_[static_cast<size_t>(a) * d], *y = &units_[static_cast<size_t>(b) * d];
-    return std::all_of(x, x + d, [&](const double& u) { return std::fabs(u - y[&u - x]) <= near; });
+    return std::equal(x, x + d, y, [&](double u, double v) { return std::fabs(u - v) <= near; });
   };
   int basins = 0;
   for (int i = 0; i < plan_.nodes && basins < plan_.chosen; ++i) {
