@@ -22,7 +22,7 @@ import numpy as np
 
 import lawfit as lf
 from readme import COVERAGE, put
-from lawfit.bootstrap_many import _blocks, native_options
+from lawfit.blocks import blocks_of, native_options
 from lawfit.derive import Quantity, delta_errors
 from lawfit.engine import objective_arguments
 from lawfit.intervals import cluster_reach, t_quantile
@@ -103,7 +103,7 @@ class Counter:
 def wald(fits: lf.Fits, by: str | None, kind: str, counter: Counter, label: str) -> None:
     from lawfit import _core
 
-    (block,) = _blocks(fits, by)
+    (block,) = blocks_of(fits, by)
     once = {"kind": "given", "given": np.ones((1, len(block.data[1])))}
     if block.units is not None:
         once["units"] = block.units

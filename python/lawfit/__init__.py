@@ -8,7 +8,7 @@ from .allocate import Allocation
 from .approaches import Approaches, approaches
 from .archive import load
 from .bootstrap import Bootstrap
-from .bootstrap_many import Bootstraps
+from .bootstraps import Bootstraps
 from .catalogue import laws
 from .checklist import Checklist
 from .cost import attention_cost

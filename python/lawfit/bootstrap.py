@@ -14,7 +14,7 @@ import numpy as np
 from . import status as _status
 from .covariance import error_kind, full_covariance, replicate_covariances
 from .derive import DerivedReplicates, quantity_of
-from .engine import free_values, options, parameter_bounds, progress_callback
+from .engine import options, parameter_bounds, progress_callback
 from .errors import FitWarning
 from .independent import few
 from .intervals import OFF_BOUNDS

@@ -17,7 +17,7 @@ from .losses import Loss
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .bootstrap_many import Bootstraps
+    from .bootstraps import Bootstraps
     from .rank import Ranking
     from .result import Fit
     from .shared import Shared

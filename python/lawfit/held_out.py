@@ -8,8 +8,8 @@ import numpy as np
 
 from .batch import good_codes, native_fits
 from .engine import options, thread_count, whole
+from .joint_call import native_shared
 from .keys import masked
-from .shared import native_shared
 
 if TYPE_CHECKING:
     from .batch import Batch, Part

@@ -14,10 +14,10 @@ from .engine import options, progress_callback
 from .errors import FitError, FitWarning
 from .fit import measured, refuse_priors
 from .fits import Fits
+from .joint_call import native_shared, shared_names
 from .keys import Groups, group, read_keys
 from .law import Law, as_law
 from .losses import Loss, as_loss
-from .shared import native_shared, shared_names
 from .simplex import check_simplexes
 from .starts import read_starts
 from .status import GOOD

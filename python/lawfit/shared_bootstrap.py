@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .bootstrap_many import Bootstraps, cancelled, native_options, tell, within
+from .blocks import native_options, within
+from .bootstrap_many import cancelled, tell
+from .bootstraps import Bootstraps
 from .engine import objective_arguments, progress_callback, whole
 from .shared import Shared
 from .units import row_keys

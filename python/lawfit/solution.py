@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import LawError
 from .expression import Array, Expression, parse
 from .predict import Points, as_numbers
 from .roots import root, sign_changes
