@@ -33,11 +33,11 @@ struct RowTable {
     source.rows(parameters, range, {model.data(), slope.data(), majoriser.data(), curvature.data(), jacobian.data()}, spread);
     int64_t r = range.count;
     for (const Prior& prior : source.priors()) {
-      const double value = parameters[prior.parameter], at = prior.logarithmic ? std::log(value) : value;
-      model[r] = value;
-      slope[r] = prior.weight * (at - prior.mean);
-      majoriser[r] = prior.weight;
-      jacobian[r++ * p + prior.parameter] = prior.logarithmic ? 1 / value : 1;
+      const PriorTerms terms = prior_terms(prior, parameters[prior.parameter]);
+      model[r] = std::sqrt(prior.weight) * parameters[prior.parameter];
+      slope[r] = terms.residual;
+      majoriser[r] = 1;
+      jacobian[r++ * p + prior.parameter] = terms.jacobian;
     }
   }
   // How often a row was drawn; a prior always is there once.

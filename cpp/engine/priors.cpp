@@ -17,9 +17,8 @@ std::vector<Prior> load_priors(const GraphView& view) {
 }
 
 PriorTerms prior_terms(const Prior& prior, double value) {
-  const double root = std::sqrt(prior.weight), at = prior.logarithmic ? std::log(value) : value, jacobian = prior.logarithmic ? 1 / value : 1;
-  const double residual = root * (at - prior.mean);
-  return {residual, root * residual * jacobian, prior.weight * jacobian * jacobian, root * jacobian};
+  const double root = std::sqrt(prior.weight), at = prior.logarithmic ? std::log(value) : value;
+  return {root * (at - prior.mean), prior.logarithmic ? root / value : root};
 }
 
 void add_priors(const std::vector<Prior>& priors, Tier tier, const V* parameters, const Sums& sums) {
@@ -50,9 +49,8 @@ double prior_value(const std::vector<Prior>& priors, const double* parameters) {
 
 void add_prior_curvature(const std::vector<Prior>& priors, const double* parameters, int p, double* hessian) {
   for (const Prior& prior : priors) {
-    const double value = parameters[prior.parameter];
-    const PriorTerms terms = prior_terms(prior, value);
-    hessian[prior.parameter * p + prior.parameter] += prior.logarithmic ? terms.majoriser * (1 - (std::log(value) - prior.mean)) : terms.majoriser;
+    const double value = parameters[prior.parameter], jacobian = prior_terms(prior, value).jacobian, majoriser = jacobian * jacobian;
+    hessian[prior.parameter * p + prior.parameter] += prior.logarithmic ? majoriser * (1 - (std::log(value) - prior.mean)) : majoriser;
   }
 }
 

@@ -14,7 +14,7 @@ struct Prior {
 };
 std::vector<Prior> load_priors(const GraphView& view);   // throws std::invalid_argument
 
-struct PriorTerms { double residual, slope, majoriser, jacobian; };   // residual times root of weight; its slope in the parameter
+struct PriorTerms { double residual, jacobian; };   // times the root of the weight: a row of weight one
 PriorTerms prior_terms(const Prior& prior, double value);
 
 // Adds them at the lanes' parameters to the sums of one evaluation, as if they were rows.

@@ -131,7 +131,6 @@ def _delta_intervals(
     plan: Plan, at_fit: dict[str, np.ndarray], level: float
 ) -> dict[str, tuple[Any, Any]]:
     """Delta-method intervals with central differences over the parameters."""
-
     fit = plan.fit
     matrix, _ = full_covariance(fit, default_kind(fit.loss), fit.absolute_sigma)
     error = np.sqrt(np.diag(matrix))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bands import check_band, sup_t
-from .covariance import default_kind, full_covariance
+from .covariance import active_free, default_kind, full_covariance
 from .engine import evaluate, free_positions, free_values
 from .independent import few_or_none
 from .intervals import check_level, normal_quantile, t_quantile
@@ -176,7 +176,6 @@ def extrapolation(fit: Fit, where: Points) -> dict[str, Any]:
 
 def free_covariance(fit: Fit) -> np.ndarray:
     """The default covariance over the free parameters."""
-
     full, _ = full_covariance(fit, default_kind(fit.loss), fit.absolute_sigma)
     place = free_positions(fit.law)
     first = [int(np.flatnonzero(place == index)[0]) for index in range(len(fit.law.free))]
@@ -203,8 +202,6 @@ def degrees_of_freedom(fit: Fit) -> int:
 
 def moving(fit: Fit) -> int:
     """How many free parameters are not on a bound."""
-    from .covariance import active_free
-
     return int((active_free(fit) == 0).sum())
 
 
