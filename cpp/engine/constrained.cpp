@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "least_squares.hpp"
 #include "stages.hpp"
 
 namespace lawfit {
@@ -250,25 +251,11 @@ bool ConstrainedSolver::solve(Lane& lane, bool newton) {
   }
   std::vector<double>& step = lane.step;
   for (int r = 0; r < q; ++r) step[r] = x[r];
-  for (int r = 0; r < q; ++r) {   // Cholesky in place, then both triangular solves
-    for (int c = 0; c <= r; ++c) {
-      double sum = a[r * q + c];
-      for (int k = 0; k < c; ++k) sum -= a[r * q + k] * a[c * q + k];
-      if (c < r) a[r * q + c] = sum / a[c * q + c];
-      else if (!(sum > 1e-15 * std::fabs(a[r * q + r]))) return false;
-      else a[r * q + r] = std::sqrt(sum);
-    }
-  }
-  for (int r = 0; r < q; ++r) {
-    for (int k = 0; k < r; ++k) step[r] -= a[r * q + k] * step[k];
-    step[r] /= a[r * q + r];
-  }
+  if (!factor_definite(q, a.data())) return false;
+  solve_lower(q, a.data(), step.data());
   double squares = 0;
   for (int r = 0; r < q; ++r) squares += step[r] * step[r];
-  for (int r = q - 1; r >= 0; --r) {
-    for (int k = r + 1; k < q; ++k) step[r] -= a[k * q + r] * step[k];
-    step[r] /= a[r * q + r];
-  }
+  solve_transposed(q, a.data(), step.data());
   lane.predicted = 0.5 * squares;   // to the order of the damping, which is all it is used for
   lane.trial = lane.theta;
   for (int r = 0; r < q; ++r) {

@@ -7,6 +7,7 @@ namespace lawfit {
 
 namespace {
 constexpr double kUnidentified = 1e-12;   // relative pivot below which the equations say nothing
+constexpr double kRoundedPivot = 1e-15;   // relative pivot that may be all rounding
 }  // namespace
 
 void bounded_least_squares(int n, const double* gram, const double* right, const double* lower, const double* upper, double* x) {
@@ -50,6 +51,32 @@ bool plain_least_squares(int n, const double* gram, const double* right, double*
   }
   for (int i = 0; i < n; ++i) x[i] /= std::sqrt(gram[i * n + i]);
   return true;
+}
+
+bool factor_definite(int n, double* a) {
+  for (int i = 0; i < n; ++i)
+    for (int j = 0; j <= i; ++j) {
+      double sum = a[i * n + j];
+      for (int k = 0; k < j; ++k) sum -= a[i * n + k] * a[j * n + k];
+      if (j < i) a[i * n + j] = sum / a[j * n + j];
+      else if (!(sum > kRoundedPivot * std::fabs(a[i * n + i]))) return false;
+      else a[i * n + i] = std::sqrt(sum);
+    }
+  return true;
+}
+
+void solve_lower(int n, const double* l, double* x) {
+  for (int i = 0; i < n; ++i) {
+    for (int k = 0; k < i; ++k) x[i] -= l[i * n + k] * x[k];
+    x[i] /= l[i * n + i];
+  }
+}
+
+void solve_transposed(int n, const double* l, double* x) {
+  for (int i = n - 1; i >= 0; --i) {
+    for (int k = i + 1; k < n; ++k) x[i] -= l[k * n + i] * x[k];
+    x[i] /= l[i * n + i];
+  }
 }
 
 }  // namespace lawfit

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "clock.hpp"
+#include "least_squares.hpp"
 #include "solver_constants.hpp"
 #include "stages.hpp"
 
@@ -72,22 +73,9 @@ bool SharedDescent::solve_shared(const std::vector<char>& held, const std::vecto
     for (int j = 0; j < m && !held[i]; ++j) if (held[j]) step_[i] -= units_.matrix[i * m + j] * given[j];
     for (int j = 0; j < m; ++j) if (held[i] || held[j]) a[i * m + j] = i == j ? 1 : 0;
   }
-  for (int i = 0; i < m; ++i)
-    for (int j = 0; j <= i; ++j) {
-      double sum = a[i * m + j];
-      for (int k = 0; k < j; ++k) sum -= a[i * m + k] * a[j * m + k];
-      if (j < i) a[i * m + j] = sum / a[j * m + j];
-      else if (!(sum > 1e-15 * std::fabs(a[i * m + i]))) return false;
-      else a[i * m + i] = std::sqrt(sum);
-    }
-  for (int i = 0; i < m; ++i) {
-    for (int k = 0; k < i; ++k) step_[i] -= a[i * m + k] * step_[k];
-    step_[i] /= a[i * m + i];
-  }
-  for (int i = m - 1; i >= 0; --i) {
-    for (int k = i + 1; k < m; ++k) step_[i] -= a[k * m + i] * step_[k];
-    step_[i] /= a[i * m + i];
-  }
+  if (!factor_definite(m, a.data())) return false;
+  solve_lower(m, a.data(), step_.data());
+  solve_transposed(m, a.data(), step_.data());
   return true;
 }
 
