@@ -1,6 +1,6 @@
 // Fits, one law or many, as Python calls them.
 
-#include "../engine/batch.hpp"
+#include "../engine/batches.hpp"
 #include "arguments.hpp"
 #include "bindings.hpp"
 
@@ -81,48 +81,69 @@ py::dict arrays_of(FitTable&& table, const std::vector<py::ssize_t>& axes) {
   return out;
 }
 
-std::vector<FitTable> run(const BatchRequest& request, const py::dict& options, const py::object& progress) {
+// Keeps alive what a BatchRequest points into.
+struct RequestArguments {
+  TableArguments table;
+  std::vector<std::unique_ptr<SubsetArguments>> subsets;
+  std::vector<std::unique_ptr<LawArguments>> laws;
+  BatchRequest request;
+
+  // laws: tuples (graph, columns by position, lower, upper, guess, starts or None, number of Sobol starts);
+  // objectives: (space, loss, loss parameter); subsets: (rows sorted by group or None, offsets).
+  RequestArguments(const py::list& laws_given, const py::list& columns, const py::object& y, const py::object& weights, const py::object& sigma,
+                   const py::list& objectives, const py::list& subsets_given)
+      : table(columns, y, weights, sigma), request{table.view, {}, {}, {}, -1} {
+    for (auto item : subsets_given) {
+      subsets.push_back(std::make_unique<SubsetArguments>(item.cast<py::tuple>(), table.view.rows));
+      const int64_t groups = subsets.back()->offsets.size() - 1;
+      require(request.groups < 0 || request.groups == groups, "subsets: numbers of groups differ");
+      request.groups = groups;
+      request.subsets.push_back(subsets.back()->subset);
+    }
+    request.groups = std::max<int64_t>(request.groups, 0);
+    for (auto item : laws_given) {
+      laws.push_back(std::make_unique<LawArguments>(item.cast<py::tuple>(), static_cast<int>(columns.size()), request.groups));
+      request.laws.push_back(laws.back()->law);
+    }
+    for (auto item : objectives) request.objectives.push_back(objective_spec(item.cast<py::tuple>()));
+  }
+
+  // One dict a law; arrays have leading axes objectives, subsets, groups.
+  py::list arrays(std::vector<FitTable>&& tables) const {
+    const std::vector<py::ssize_t> axes{static_cast<py::ssize_t>(request.objectives.size()), static_cast<py::ssize_t>(request.subsets.size()),
+                                        request.groups};
+    py::list out;
+    for (FitTable& t : tables) out.append(arrays_of(std::move(t), axes));
+    return out;
+  }
+};
+
+std::vector<std::vector<FitTable>> run(const std::vector<BatchRequest>& requests, const py::dict& options, const py::object& progress) {
   FitOptions settings = fit_options(options);
   Poll poll{progress};
   settings.poll = [&](int64_t done, int64_t total) { return poll(done, total); };
-  std::vector<FitTable> tables;
+  std::vector<std::vector<FitTable>> tables;
   {
     py::gil_scoped_release release;
-    tables = fit_batch(request, settings);
+    tables = fit_batches(requests, settings);
   }
   if (poll.error) std::rethrow_exception(poll.error);
   return tables;
 }
 
-// laws: tuples (graph, columns by position, lower, upper, guess, starts or None, number of Sobol starts);
-// objectives: (space, loss, loss parameter); subsets: (rows sorted by group or None, offsets).
-// One dict per law; arrays have leading axes objectives, subsets, groups.
-py::list fit_many(const py::list& laws, const py::list& columns, const Doubles& y, const py::object& weights, const py::object& sigma,
-                  const py::list& objectives, const py::list& subsets, const py::dict& options, const py::object& progress) {
-  const TableArguments table(columns, y, weights, sigma);
-  BatchRequest request{table.view, {}, {}, {}, -1};
-  std::vector<std::unique_ptr<SubsetArguments>> subset_arguments;
-  for (auto item : subsets) {
-    subset_arguments.push_back(std::make_unique<SubsetArguments>(item.cast<py::tuple>(), table.view.rows));
-    const int64_t groups = subset_arguments.back()->offsets.size() - 1;
-    require(request.groups < 0 || request.groups == groups, "subsets: numbers of groups differ");
-    request.groups = groups;
-    request.subsets.push_back(subset_arguments.back()->subset);
-  }
-  request.groups = std::max<int64_t>(request.groups, 0);
-  std::vector<std::unique_ptr<LawArguments>> law_arguments;
-  for (auto item : laws) {
-    law_arguments.push_back(std::make_unique<LawArguments>(item.cast<py::tuple>(), static_cast<int>(columns.size()), request.groups));
-    request.laws.push_back(law_arguments.back()->law);
-  }
-  for (auto item : objectives) {
+// Requests on tables of their own: tuples (laws, columns, y, weights, sigma, objectives, subsets).
+py::list fit_many(const py::list& given, const py::dict& options, const py::object& progress) {
+  std::vector<std::unique_ptr<RequestArguments>> arguments;
+  std::vector<BatchRequest> requests;
+  for (auto item : given) {
     const auto t = item.cast<py::tuple>();
-    request.objectives.push_back(objective_spec(t));
+    arguments.push_back(std::make_unique<RequestArguments>(t[0].cast<py::list>(), t[1].cast<py::list>(), t[2], t[3], t[4], t[5].cast<py::list>(),
+                                                           t[6].cast<py::list>()));
+    requests.push_back(arguments.back()->request);
   }
-  std::vector<FitTable> tables = run(request, options, progress);
+  std::vector<std::vector<FitTable>> tables = run(requests, options, progress);
   py::list out;
-  const std::vector<py::ssize_t> axes{static_cast<py::ssize_t>(objectives.size()), static_cast<py::ssize_t>(subsets.size()), request.groups};
-  for (FitTable& t : tables) out.append(arrays_of(std::move(t), axes));
+  for (size_t k = 0; k < tables.size(); ++k) out.append(arguments[k]->arrays(std::move(tables[k])));
   return out;
 }
 
@@ -137,7 +158,8 @@ py::dict fit_one_law(const py::tuple& graph, const py::list& columns, const Doub
   laws.append(py::make_tuple(graph, places, lower, upper, guess, starts, n_starts));
   objectives.append(py::make_tuple(space, loss, loss_numbers));
   subsets.append(py::make_tuple(py::none(), offsets));
-  py::dict result = fit_many(laws, columns, y, weights, sigma, objectives, subsets, options, progress)[0].cast<py::dict>();
+  const RequestArguments arguments(laws, columns, y, weights, sigma, objectives, subsets);
+  py::dict result = arguments.arrays(std::move(run({arguments.request}, options, progress)[0]))[0].cast<py::dict>();
   for (auto [name, array] : py::dict(result)) result[name] = array[py::make_tuple(0, 0)];
   return result;
 }

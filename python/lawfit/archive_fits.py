@@ -15,6 +15,7 @@ import numpy as np
 
 from .archive import plain, write_whole
 from .batch import Batch
+from .batches import Batches
 from .data import Sheet
 from .fits import Fits
 from .keys import Groups, Key
@@ -28,6 +29,8 @@ __all__ = ["FORMAT", "VERSION", "load", "save"]
 
 FORMAT = "lawfit.fits"
 VERSION = 1
+VERSION_OF_TABLES = 2
+"""Of files with laws on tables of their own."""
 
 _HEAD = "document"
 
@@ -55,9 +58,9 @@ def load(path: str | Path) -> Fits:
         raise ValueError(f"{path} does not hold saved fits: {error}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"{path} does not hold saved fits: its 'format' is not {FORMAT!r}")
-    if (version := document.get("version")) != VERSION:
-        raise ValueError(f"{path} has format version {version!r}, this lawfit reads {VERSION}; "
-                         "install a later lawfit")
+    if (version := document.get("version")) not in (VERSION, VERSION_OF_TABLES):
+        raise ValueError(f"{path} has format version {version!r}, this lawfit reads {VERSION} and "
+                         f"{VERSION_OF_TABLES}; install a later lawfit")
     try:
         return _fits(document, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -65,11 +68,16 @@ def load(path: str | Path) -> Fits:
 
 
 def _document(fits: Fits) -> dict[str, Any]:
-    batch = fits.batch
+    """Of one table what its batch says; of several tables the same of each."""
+    if isinstance(fits.batch, Batches):
+        return {"format": FORMAT, "version": VERSION_OF_TABLES,
+                "tables": [_said(batch) for batch in fits.batch.each]}
+    return {"format": FORMAT, "version": VERSION, **_said(fits.batch)}
+
+
+def _said(batch: Batch) -> dict[str, Any]:
     sheet = batch.sheet
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "laws": [plain(law.to_dict()) for law in batch.laws],
         "labels": batch.labels,
         "on": batch.ons,
@@ -90,10 +98,17 @@ def _document(fits: Fits) -> dict[str, Any]:
 
 def _arrays(fits: Fits) -> dict[str, np.ndarray]:
     """Every array under a name that says what it is; those that are None are left out."""
-    batch = fits.batch
+    chosen = {} if fits.selection is None else {"selection": fits.selection}
+    if isinstance(fits.batch, Batches):
+        return chosen | {f"table {at} {name}": array for at, batch in enumerate(fits.batch.each)
+                         for name, array in _of_batch(batch).items()}
+    return chosen | _of_batch(fits.batch)
+
+
+def _of_batch(batch: Batch) -> dict[str, np.ndarray]:
     sheet, groups = batch.sheet, batch.groups
     found: dict[str, np.ndarray | None] = {
-        "selection": fits.selection, "y": sheet.y, "weights": sheet.weights, "sigma": sheet.sigma,
+        "y": sheet.y, "weights": sheet.weights, "sigma": sheet.sigma,
         "positions": sheet.positions, "group_rows": groups.rows,
         "group_offsets": groups.offsets, "group_firsts": groups.firsts,
     }
@@ -125,6 +140,14 @@ def _storable(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _fits(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fits:
+    if "tables" not in document:
+        return Fits(_batch(document, arrays), arrays.get("selection"))
+    each = tuple(_batch(said, _under(arrays, f"table {at} "))
+                 for at, said in enumerate(document["tables"]))
+    return Fits(Batches(each), arrays.get("selection"))
+
+
+def _batch(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Batch:
     groups = Groups(
         arrays.get("group_rows"), arrays["group_offsets"], arrays["group_firsts"]
     )
@@ -134,7 +157,7 @@ def _fits(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fits
         positions=arrays.get("positions"), total=int(document["total"]),
         sources=dict(document["sources"]), y_name=document["y_name"],
     )
-    batch = Batch(
+    return Batch(
         laws=tuple(Law.from_dict(law) for law in document["laws"]),
         labels=tuple(document["labels"]), ons=tuple(document["on"]),
         losses=tuple(as_loss(loss) for loss in document["losses"]),
@@ -146,17 +169,17 @@ def _fits(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fits
         parts=tuple((arrays.get(f"part {at} rows"), arrays[f"part {at} offsets"])
                     for at in range(len(document["subsets"]))),
         sheet=sheet,
-        raw=tuple(_raw(arrays, f"law {at} ") for at in range(len(document["laws"]))),
+        raw=tuple(_under(arrays, f"law {at} ") for at in range(len(document["laws"]))),
         start_kinds=tuple(document["start_kinds"]),
         settings={name: float(value) if value in ("nan", "inf", "-inf") else value
                   for name, value in document["settings"].items()},
         absolute_sigma=document["absolute_sigma"],
         level=document["level"],
         shares=tuple(map(tuple, document["shares"])),
-        joints=tuple(_raw(arrays, f"joint {at} ") for at in range(len(document["shares"]))),
+        joints=tuple(_under(arrays, f"joint {at} ") for at in range(len(document["shares"]))),
     )
-    return Fits(batch, arrays.get("selection"))
 
 
-def _raw(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with ``prefix``, by the rest of their names."""
     return {name[len(prefix):]: a for name, a in arrays.items() if name.startswith(prefix)}

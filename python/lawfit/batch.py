@@ -1,4 +1,4 @@
-"""What one call of ``fit_many`` crossed, and what the engine answered, law by law."""
+"""What ``fit_many`` crossed on one table, and what the engine answered, law by law."""
 
 from __future__ import annotations
 
@@ -184,29 +184,37 @@ class Batch:
 
 
 def native_fits(
-    laws: Sequence[Law], starts: Sequence[tuple[np.ndarray | None, int]], sheet: Sheet,
-    objectives: Sequence[tuple[str, Loss]], parts: Sequence[Part], chosen: dict[str, Any],
+    asked: Sequence[tuple[Any, ...]], chosen: dict[str, Any],
     report: Callable[[int, int], Any] | None,
-) -> tuple[Mapping[str, np.ndarray], ...]:
-    """The one native call: for each law the arrays of its fits, [objectives, parts, groups, ...].
+) -> list[tuple[Mapping[str, np.ndarray], ...]]:
+    """The one native call: for each request and law the arrays of its fits, [objectives, parts,
+    groups, ...].
 
-    ``starts`` are as ``read_starts`` gives them, ``chosen`` the engine's options.
+    A request is (laws, starts, sheet, objectives, parts), ``starts`` being as ``read_starts``
+    gives them; ``chosen`` are the engine's options.
     """
     from . import _core
 
+    return [tuple(raw) for raw in
+            _core.fit_many([_native_request(*request) for request in asked], chosen, report)]
+
+
+def _native_request(
+    laws: Sequence[Law], starts: Sequence[tuple[np.ndarray | None, int]], sheet: Sheet,
+    objectives: Sequence[tuple[str, Loss]], parts: Sequence[Part],
+) -> tuple[Any, ...]:
+    """One table's part of the call as the engine takes it."""
     arrays = {sheet.sources[name]: column for name, column in sheet.columns.items()}
     order = {source: place for place, source in enumerate(arrays)}
-    raw = _core.fit_many(
+    return (
         [
             (law.graph(), [order[sheet.sources[name]] for name in law.variables], *law.bounds(),
              law.guesses(), *start)
             for law, start in zip(laws, starts, strict=True)
         ],
         list(arrays.values()), sheet.y, sheet.weights, sheet.sigma,
-        [(space, loss.engine, loss.at(None)) for space, loss in objectives], list(parts), chosen,
-        report,
+        [(space, loss.engine, loss.at(None)) for space, loss in objectives], list(parts),
     )
-    return tuple(raw)
 
 
 def spread(law: Law, free: np.ndarray, fixed: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,11 @@ class Block:
 
 def blocks_of(fits: Fits, by: Any) -> list[Block]:
     """The fits sorted by law and objective, with the rows each of them used."""
+    return [replace(block, which=which[block.which]) for part, which in fits.by_table
+            for block in _of_table(part, by)]
+
+
+def _of_table(fits: Fits, by: Any) -> list[Block]:
     batch, places = fits.batch, fits.places
     kinds = np.ravel_multi_index(places[:3], batch.shape[:3])
     order = np.argsort(kinds, kind="stable")

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import status as _status
 from .batch import Batch, good_codes
+from .batches import Batches
 from .grammar import closest
 from .losses import Loss
 
@@ -51,7 +52,7 @@ class Fits:
     array([0.000489, 0.000506])
     """
 
-    batch: Batch
+    batch: Batch | Batches
     selection: np.ndarray | None = None
     """The jobs of the batch that this result shows; None for all."""
 
@@ -323,6 +324,13 @@ class Fits:
     def places(self) -> tuple[np.ndarray, ...]:
         """Each fit's place among the laws, spaces, losses, subsets and groups of the call."""
         return self.batch.places(self._jobs)
+
+    @cached_property
+    def by_table(self) -> list[tuple[Fits, np.ndarray]]:
+        """The fits of each table, and which of these they are."""
+        if isinstance(self.batch, Batch):
+            return [(self, np.arange(len(self)))]
+        return [(Fits(batch, jobs), which) for batch, jobs, which in self.batch.split(self._jobs)]
 
     @cached_property
     def _errors(self) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -63,12 +63,12 @@ def held_out_errors(fits: Fits, masks: list[np.ndarray], on: str) -> np.ndarray:
     asked = (
         [batch.laws[law] for law in laws], [(None, 0)] * len(laws), batch.sheet,
         [(on, loss) for on in batch.ons for loss in batch.losses], learn,
-        options(**batch.settings, keep_starts=False, threads=None), None,
     )
+    chosen = options(**batch.settings, keep_starts=False, threads=None)
     if batch.shares:
-        raw, _ = native_shared(*asked, [batch.shares[law] for law in laws])
+        raw, _ = native_shared(*asked, chosen, None, [batch.shares[law] for law in laws])
     else:
-        raw = native_fits(*asked)
+        raw = native_fits([asked], chosen, None)[0]
     shape = (len(batch.parts), len(masks), len(batch.groups))
     weight = _weights(batch, test).reshape(shape).sum(axis=1)
     errors = np.full(batch.shape, np.nan)

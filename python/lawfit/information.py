@@ -42,6 +42,13 @@ def log_likelihood(fit: Fit) -> float:
 
 def log_likelihoods(fits: Fits) -> np.ndarray:
     """One log-likelihood a fit, as ``Fit.log_likelihood`` has them; NaN for other losses."""
+    out = np.full(len(fits), np.nan)
+    for part, which in fits.by_table:
+        out[which] = _of_table(part)
+    return out
+
+
+def _of_table(fits: Fits) -> np.ndarray:
     batch, places = fits.batch, fits.places
     out = np.full(len(fits), np.nan)
     counts, objectives = row_counts(fits), fits.objective

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from .batch import INDEX, Batch, Part, native_fits
-from .data import Reader, both
+from .batch import Batch, native_fits
+from .batches import Batches
 from .engine import options, progress_callback
 from .errors import FitError, FitWarning
-from .fit import measured, refuse_priors
 from .fits import Fits
 from .joint_call import native_shared, shared_names
-from .keys import Groups, group, read_keys
-from .law import Law, as_law
-from .losses import Loss, as_loss
-from .simplex import check_simplexes
-from .starts import read_starts
+from .law import Law
+from .losses import Loss
+from .request import (
+    Request,
+    believed,
+    kinds_of,
+    named_laws,
+    read_request,
+    resolve,
+    spaces_of,
+    starts_of,
+)
 from .status import GOOD
-from .table import Table
+from .tables import each_law, naming, refuse_rows, tables_of
 
 __all__ = ["fit_many"]
 
@@ -36,8 +43,8 @@ def fit_many(
     columns: Mapping[str, str] | None = None,
     weights: Any = None,
     sigma: Any = None,
-    on: str | Iterable[str] = "linear",
-    losses: str | Loss | Iterable[str | Loss] = "squared",
+    on: str | Iterable[str] | Mapping[str, Any] = "linear",
+    losses: str | Loss | Iterable[str | Loss] | Mapping[str, Any] = "squared",
     subsets: Mapping[str, Any] | None = None,
     starts: Any = "auto",
     where: Any = None,
@@ -74,6 +81,12 @@ def fit_many(
     with ``by`` a leading axis of length groups, in the order of the result, gives each group its
     own. For several laws they are a dict law name -> starts, other laws keeping ``"auto"``.
 
+    ``data`` is one table, or a dict law name -> table where every law has its own; names are
+    those of the dict ``laws``, else catalogue ids or formulas. ``on`` and ``losses`` may then be
+    dicts by law, too, and ``y`` is by default what each law measures. All other arguments hold for
+    every table, so that none of them has one value a row. Groups of one table are other groups
+    than those of another: ``rank`` compares fits of the same law only, and nothing is shared.
+
     Rows with a cell that is not finite in any column needed by any law, or with a missing key,
     are refused (``nan="raise"``) or left out of every fit (``nan="drop"``).
 
@@ -83,220 +96,89 @@ def fit_many(
     ``strict`` a FitError that carries the result is raised. Columns of the table that are
     float64 arrays already are not copied: leave them as they are while the result is in use.
 
-    Raises what ``lf.fit`` raises, and ValueError for unknown keys and repeated names.
+    Raises what ``lf.fit`` raises, and ValueError for unknown keys and repeated names, and for
+    laws without a table and tables without a law.
 
     >>> runs = {"size": [1, 2, 3, 1, 2, 3], "seed": ["a", "a", "a", "b", "b", "b"],
     ...         "loss": [3.1, 5.0, 6.9, 2.0, 2.5, 3.0]}
     >>> fits = fit_many("loss = a + b*size", runs, by="seed")
     >>> len(fits), fits.params["b"].round(6), fits.index["seed"]
     (2, array([1.9, 0.5]), array(['a', 'b'], dtype='<U1'))
+
+    Two laws of the catalogue, each on data of its own:
+
+    >>> import lawfit as lf
+    >>> laws = [lf.laws["kaplan_L_N"], lf.laws["passk_unbiased_single"]]
+    >>> tables = {law.id: {**law.design(), law.target: law(**law.design(), **law.typical)}
+    ...           for law in laws}
+    >>> fits = fit_many(laws, tables, on={law.id: law.usual.space for law in laws})
+    >>> for each in fits:
+    ...     print(each.on, {name: f"{value:.6g}" for name, value in each.params.items()})
+    log {'N_c': '8.8e+13', 'alpha_N': '0.076'}
+    linear {'p': '0.01'}
     """
     from . import _core
 
-    table = Table(data)
-    named = _named_laws(laws, parameters)
-    spaces, kinds = _spaces(on), _losses(losses)
-    resolved = _believed(_resolve(named, table, columns, starts), priors)
-    for law in resolved:
-        for kind in kinds:
-            refuse_priors(law, kind)
-    shares: tuple[tuple[str, ...], ...] = ()
-    if share is not None:
-        shares = shared_names(dict(zip(named, resolved, strict=True)), share, by, kinds)
-        if keep_starts:
-            raise ValueError("keep_starts: joint fits (share=) do not keep their starts")
+    named = named_laws(laws, parameters)
+    tables, own = tables_of(data, named)
+    if own:
+        refuse_rows(y=y, weights=weights, sigma=sigma, where=where, subsets=subsets)
+    spaces = {law: spaces_of(given) for law, given in each_law("on", on, named, own).items()}
+    kinds = {law: kinds_of(given) for law, given in each_law("losses", losses, named, own).items()}
+    given_starts = {label: starts_of(named, starts, label) for label in named}
+    resolved = believed(resolve(named, tables, columns, given_starts), priors)
+    shares = _shares(resolved, share, by, next(iter(kinds.values())), own, keep_starts)
     settings: dict[str, Any] = {
         "tolerance": tolerance, "max_iterations": max_iterations, "max_seconds": max_seconds,
         "precise": precise, "seed": seed,
     }
     chosen = options(**settings, keep_starts=keep_starts, threads=threads)
     report = progress_callback(progress)
-    reader = Reader(
-        table, dict.fromkeys(name for law in resolved for name in law.variables),
-        _measured(resolved, y, table), columns=columns, weights=weights, sigma=sigma, on=spaces,
-        nan=nan, losses=kinds,
-    )
-    keys = read_keys(table, by, reader.total)
-    for key in keys:
-        if key.name in INDEX:
-            raise ValueError(f"by: a column of the result is called {key.name!r}; rename the key")
-    masks = _masks(reader, subsets)
-    keep = reader.mask(where, "where")
-    if all(mask is not None for mask in masks.values()):
-        keep = both(keep, np.logical_or.reduce(list(masks.values())))
-    sheet = reader.sheet(keep, {f"column {key.name!r} (by)": key.missing for key in keys})
-    for law in resolved:
-        check_simplexes(law.simplexes, sheet.columns, sheet.sources, sheet.positions)
-    groups = group(keys, sheet.positions, len(sheet))
-    parts = _parts(groups, masks, sheet.positions)
-    given = _starts(named, resolved, starts, len(groups))
-    objectives = [(space, kind) for space in spaces for kind in kinds]
-    asked = (resolved, given, sheet, objectives, parts, chosen, report)
-    joints: tuple[Mapping[str, np.ndarray], ...] = ()
+    requests = []
+    for label in named if own else list(named)[:1]:
+        with naming(label if own else None):
+            requests.append(read_request(
+                {label: resolved[label]} if own else resolved, tables[label], y,
+                starts=given_starts, by=by, columns=columns, weights=weights, sigma=sigma,
+                spaces=spaces[label], losses=kinds[label], subsets=subsets, where=where, nan=nan,
+            ))
     if shares:
-        raw, joints = native_shared(*asked, shares)
+        raw, joints = native_shared(*requests[0].asked, chosen, report, shares)
+        answers = [raw]
     else:
-        raw = native_fits(*asked)
-    fits = Fits(Batch(
-        laws=resolved, labels=tuple(named), ons=spaces, losses=kinds, subsets=tuple(masks),
-        keys=tuple(key.without_cells() for key in keys),
-        key_rows=_taken(sheet.positions, groups.firsts), groups=groups, parts=parts, sheet=sheet,
-        raw=raw,
-        start_kinds=tuple(
-            "given" if array is not None else "sobol" if count else "auto"
-            for array, count in given
-        ),
-        settings=settings, absolute_sigma=bool(absolute_sigma), level=_core.level(),
-        shares=shares, joints=joints,
-    ))
+        answers, joints = native_fits([request.asked for request in requests], chosen, report), ()
+    batches = tuple(
+        _batch(request, answer, settings=settings, absolute_sigma=bool(absolute_sigma),
+               level=_core.level(), shares=shares, joints=joints)
+        for request, answer in zip(requests, answers, strict=True)
+    )
+    fits = Fits(batches[0] if len(batches) == 1 else Batches(batches))
     if report is not None:
         report(len(fits), len(fits))
     _tell(fits, strict)
     return fits
 
 
-def _named_laws(laws: Any, parameters: Any) -> dict[str, Law]:
-    """Name -> law: names as given, else ids or formulas, numbered where they repeat."""
-    if isinstance(laws, Mapping):
-        named = {str(name): as_law(law) for name, law in laws.items()}
-    elif isinstance(laws, (Law, str)):
-        named = {_label(law): law for law in (as_law(laws),)}
-    elif isinstance(laws, Iterable):
-        named = {}
-        for law in map(as_law, laws):
-            label, count = _label(law), 1
-            while (name := label if count == 1 else f"{label} ({count})") in named:
-                count += 1
-            named[name] = law
-    else:
-        raise TypeError(f"laws: expected a law, a list or a dict, not {type(laws).__name__}")
-    if not named:
-        raise ValueError("laws: the list is empty; give at least one law")
-    return _declared(named, parameters) if parameters is not None else named
+def _shares(
+    laws: Mapping[str, Law], share: str | Iterable[str] | None, by: Any, losses: Sequence[Loss],
+    own: bool, keep_starts: bool,
+) -> tuple[tuple[str, ...], ...]:
+    """For each law the parameters its groups share; empty where groups are fitted alone."""
+    if share is None:
+        return ()
+    if own:
+        raise ValueError("share: laws with tables of their own cannot share parameters")
+    shares = shared_names(laws, share, by, losses)
+    if keep_starts:
+        raise ValueError("keep_starts: joint fits (share=) do not keep their starts")
+    return shares
 
 
-def _label(law: Law) -> str:
-    return law.id or law.formula
-
-
-def _declared(named: dict[str, Law], parameters: Any) -> dict[str, Law]:
-    """The laws with ``parameters=``, each with those names that occur in it."""
-    given = dict(parameters) if isinstance(parameters, Mapping) else dict.fromkeys(parameters)
-    for name in given:
-        if not any(name in law.names for law in named.values()):
-            raise ValueError(f"parameters: {name!r} does not occur in any of the laws")
-    as_given = isinstance(parameters, Mapping)
-    out = {}
-    for label, law in named.items():
-        own = {name: setting for name, setting in given.items() if name in law.names}
-        out[label] = law.declare(own if as_given else list(own))
-    return out
-
-
-def _resolve(
-    named: dict[str, Law], table: Table, columns: Mapping[str, str] | None, starts: Any
-) -> tuple[Law, ...]:
-    """The laws with their variables decided, each by those of ``columns=`` it knows."""
-    if columns is not None and not isinstance(columns, Mapping):
-        raise TypeError("columns: expected a dict, law variable -> data column")
-    for name in columns or ():
-        if not any(name in law.names for law in named.values()):
-            raise ValueError(f"columns: {name!r} does not occur in any of the laws")
-    decided = []
-    for label, law in named.items():
-        own = starts_of(named, starts, label)
-        parameters = tuple(own) if isinstance(own, Mapping) else ()
-        known = law.variables if law.decided else law.names
-        mapped = [name for name in columns or () if name in known]
-        decided.append(law.resolve(table.names, named=parameters, mapped=mapped))
-        if not decided[-1].free:
-            raise ValueError(f"law {label!r}: every parameter is fixed; nothing is left to fit")
-    return tuple(decided)
-
-
-def _believed(laws: tuple[Law, ...], priors: Mapping[str, Any] | None) -> tuple[Law, ...]:
-    """The laws with ``priors=``, each with those of its own parameters."""
-    for name in priors or ():
-        if not any(name in law.parameters for law in laws):
-            raise ValueError(f"priors: {name!r} is not a parameter of any of the laws")
-    return tuple(law.prior(**{name: prior for name, prior in (priors or {}).items()
-                              if name in law.parameters}) for law in laws)
-
-
-def starts_of(named: Mapping[str, Law], starts: Any, label: str) -> Any:
-    """The starts meant for one law."""
-    if isinstance(starts, Mapping) and starts and all(name in named for name in starts):
-        return starts.get(label, "auto")
-    if len(named) > 1 and not isinstance(starts, (str, int, np.integer)):
-        raise ValueError(
-            "starts: given by hand they need a single law, or a dict law name -> starts; "
-            f"laws: {', '.join(named)}"
-        )
-    return starts
-
-
-def _starts(
-    named: dict[str, Law], resolved: Sequence[Law], starts: Any, groups: int
-) -> list[tuple[np.ndarray | None, int]]:
-    return [
-        read_starts(law, starts_of(named, starts, label), groups)
-        for label, law in zip(named, resolved, strict=True)
-    ]
-
-
-def _measured(laws: Sequence[Law], y: Any, table: Table) -> Any:
-    targets = dict.fromkeys(measured(law, y, table) for law in laws) if y is None else {}
-    if len(targets) > 1:
-        raise ValueError(
-            f"y: the laws measure different columns ({', '.join(targets)}); name one with y="
-        )
-    return y if y is not None else next(iter(targets))
-
-
-def _spaces(on: str | Iterable[str]) -> tuple[str, ...]:
-    spaces = (on,) if isinstance(on, str) else tuple(on)
-    return _distinct("on", spaces)
-
-
-def _losses(losses: str | Loss | Iterable[str | Loss]) -> tuple[Loss, ...]:
-    single = isinstance(losses, (str, Loss, type))
-    kinds = tuple(as_loss(loss) for loss in ((losses,) if single else losses))
-    _distinct("losses", tuple(str(kind) for kind in kinds))
-    return kinds
-
-
-def _distinct(argument: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError(f"{argument}: the list is empty; give at least one")
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise ValueError(f"{argument}: {name!r} is given twice")
-    return names
-
-
-def _masks(reader: Reader, subsets: Mapping[str, Any] | None) -> dict[str, np.ndarray | None]:
-    """Subset name -> the rows of the table it has, or None for all."""
-    if subsets is None:
-        return {"all": None}
-    if not isinstance(subsets, Mapping):
-        raise TypeError("subsets: expected a dict, name -> boolean mask or filter text")
-    if not subsets:
-        raise ValueError("subsets: the dict is empty; give at least one subset")
-    return {str(name): reader.mask(mask, f"subsets[{name!r}]") for name, mask in subsets.items()}
-
-
-def _parts(
-    groups: Groups, masks: Mapping[str, np.ndarray | None], positions: np.ndarray | None
-) -> tuple[Part, ...]:
-    return tuple(
-        groups.part(mask if mask is None or positions is None else mask[positions])
-        for mask in masks.values()
-    )
-
-
-def _taken(positions: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    """Rows of the sheet as rows of the table."""
-    return rows if positions is None else positions[rows]
+def _batch(request: Request, raw: tuple[Mapping[str, np.ndarray], ...], **rest: Any) -> Batch:
+    """What was asked with what the engine answered."""
+    same = {field.name: getattr(request, field.name) for field in fields(request)
+            if field.name != "starts"}
+    return Batch(**same, raw=raw, start_kinds=request.start_kinds, **rest)
 
 
 def _tell(fits: Fits, strict: bool) -> None:

@@ -34,6 +34,16 @@ def with_nuisance(fit: Fit) -> Fit:
 
 def of_fits(fits: Fits) -> tuple[Columns, Columns]:
     """Estimates and standard errors, name -> one value a fit."""
+    found: Columns = {}
+    errors: Columns = {}
+    for part, which in fits.by_table:
+        for all_of, of_part in zip((found, errors), _of_table(part), strict=True):
+            for name, column in of_part.items():
+                all_of.setdefault(name, np.full(len(fits), np.nan))[which] = column
+    return found, errors
+
+
+def _of_table(fits: Fits) -> tuple[Columns, Columns]:
     batch = fits.batch
     found: Columns = {}
     errors: Columns = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .batches import Batches
 from .information import CRITERIA, has_likelihood, log_likelihoods, parameter_counts, row_counts, scores
 from .held_out import fold_masks, held_out_errors, holdout_mask, measuring_space
 
@@ -63,7 +64,8 @@ def rank(
     taken of y itself: on ``"log"``, for example, the sum of log(y) enters. Numbers that the loss
     estimates (the scale) count as parameters. AICc = -2 log L + 2k n/(n - k - 1), BIC =
     -2 log L + k log n, with k parameters on n rows. Where groups share parameters the likelihood is that of all
-    groups together, n counts all their rows and k shared parameters once. Sources: N. Sugiura,
+    groups together, n counts all their rows and k shared parameters once. Fits of laws that have
+    tables of their own are compared with those of the same law only. Sources: N. Sugiura,
     Communications in Statistics A7 (1978); G. Schwarz, Annals of Statistics 6 (1978).
 
     ``"cv"`` is for any loss: the root mean squared error on rows left out, ``folds`` times
@@ -90,11 +92,16 @@ def rank(
         _refuse_other_losses(fits, by)
         score = scores(by, log_likelihoods(fits), row_counts(fits), parameter_counts(fits))
     elif by == "cv":
-        masks = fold_masks(fits.batch, folds, seed)
-        score = held_out_errors(fits, masks, measuring_space(fits, on))
+        score = np.full(len(fits), np.nan)
+        for part, which in fits.by_table:
+            masks = fold_masks(part.batch, folds, seed)
+            score[which] = held_out_errors(part, masks, measuring_space(part, on))
     elif by == "holdout":
         if holdout is None:
             raise ValueError("rank: by='holdout' needs holdout=, a mask of the rows to leave out")
+        if isinstance(fits.batch, Batches):
+            raise ValueError("rank: these laws have tables of their own, and a mask says nothing of "
+                             "which; use by='cv', or lf.fit_many of one of the tables")
         masks = holdout_mask(fits.batch, holdout)
         score = held_out_errors(fits, masks, measuring_space(fits, on))
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .batch import INDEX
+from .batches import Batches
 from .report import number, table
 
 if TYPE_CHECKING:
@@ -70,13 +71,17 @@ def _varying(fits: Fits) -> list[str]:
 
 
 def _headline(fits: Fits) -> str:
+    chosen = "" if fits.selection is None else f", {len(fits):,} of them here"
+    total = len(fits.batch)
+    found = f"{total:,} fit{'' if total == 1 else 's'}{chosen}"
+    if isinstance(fits.batch, Batches):
+        tables = fits.batch.each
+        rows = sum(len(batch.sheet) for batch in tables)
+        return f"{len(tables):,} laws on tables of their own: {found}; {rows:,} rows in all"
     counts = zip(("law", "space", "loss", "subset", "group"), fits.batch.shape, strict=True)
     many = [f"{count:,} {name}{_plural(name, count)}" for name, count in counts if count != 1]
     crossed = " x ".join(many) or "1 law"
-    chosen = "" if fits.selection is None else f", {len(fits):,} of them here"
-    total = len(fits.batch)
-    return (f"{crossed} = {total:,} fit{'' if total == 1 else 's'}{chosen}; "
-            f"{fits.batch.sheet.y_name} in {len(fits.batch.sheet):,} rows")  # fmt: skip
+    return f"{crossed} = {found}; {fits.batch.sheet.y_name} in {len(fits.batch.sheet):,} rows"
 
 
 def _together(fits: Fits) -> list[str]:

@@ -12,8 +12,11 @@ from .engine import objective_arguments, options, thread_count
 from .resampling import numbered_objective
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .batch import Batch
     from .fits import Fits
+    from .law import Law
 
 __all__ = ["standard_errors"]
 
@@ -21,21 +24,28 @@ __all__ = ["standard_errors"]
 def standard_errors(fits: Fits) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Parameter name -> one standard error a fit, as ``Fit.stderr`` has them; the engine's of a
     likelihood's own two numbers, [fits, 2]."""
-    batch = fits.batch
-    names = dict.fromkeys(name for law in batch.laws for name in law.parameters)
+    names = dict.fromkeys(name for law in fits.batch.laws for name in law.parameters)
     out = {name: np.full(len(fits), np.nan) for name in names}
     of_numbers = np.full((len(fits), 2), np.nan)
-    places = fits.places
+    for part, which in fits.by_table:
+        for these, law, errors, numbers in _by_objective(part):
+            of_numbers[which[these]] = numbers
+            for place, name in enumerate(law.parameters):
+                out[name][which[these]] = errors[:, place]
+    return out, of_numbers
+
+
+def _by_objective(fits: Fits) -> Iterator[tuple[np.ndarray, Law, np.ndarray, np.ndarray]]:
+    """(which fits, their law, [fits, parameters], [fits, 2]) for each law and objective."""
+    batch, places = fits.batch, fits.places
     blocks = np.ravel_multi_index(places[:3], batch.shape[:3])
     order = np.argsort(blocks, kind="stable")
     for these in np.split(order, np.flatnonzero(np.diff(blocks[order])) + 1):
         if not len(these):
             continue
         law, on, loss = (int(place[these[0]]) for place in places[:3])
-        errors, of_numbers[these] = _of_objective(batch, law, on, loss, places[3][these], places[4][these])
-        for place, name in enumerate(batch.laws[law].parameters):
-            out[name][these] = errors[:, place]
-    return out, of_numbers
+        errors, numbers = _of_objective(batch, law, on, loss, places[3][these], places[4][these])
+        yield these, batch.laws[law], errors, numbers
 
 
 def _of_objective(
