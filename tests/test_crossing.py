@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
 from samples import TWO_TERMS, two_term_table
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, norm
+from scipy.stats import t as student
 
 import lawfit as lf
 
@@ -65,8 +67,8 @@ def test_replicates_are_paired_and_each_has_its_own_crossing():
     inside = (exact > found.low) & (exact < found.high)
     np.testing.assert_allclose(found.values[inside], exact[inside], rtol=1e-8)
     assert found.exists == pytest.approx(inside.mean()) and found.exists > 0.9
-    np.testing.assert_allclose(found.interval(0.9), np.quantile(exact[inside], [0.05, 0.95]),
-                               rtol=1e-3)  # fmt: skip
+    np.testing.assert_allclose(found.interval(0.9, "percentile"),
+                               np.quantile(exact[inside], [0.05, 0.95]), rtol=1e-8)
     wins = a["A"] * 10 ** -a["a"] < b["A"] * 10 ** -b["a"]
     assert found.probability(1e21) == pytest.approx(wins.mean())
     unpaired = lf.crossing(old, new, bootstraps=(boots[0], new.bootstrap(300, seed=6)))
@@ -124,10 +126,36 @@ def test_intervals_of_a_multiplier_come_from_pairs():
     boots = old.bootstrap(200), new.bootstrap(200)
     a, b = (boot.params for boot in boots)
     exact = (b["A"] / a["A"]) ** (1 / b["a"])
-    np.testing.assert_allclose((found.low, found.high), np.quantile(exact, [0.05, 0.95]), rtol=1e-8)
+    reach = norm.cdf(student.ppf(0.95, 16 - 2))
+    np.testing.assert_allclose((found.low, found.high), np.quantile(exact, [1 - reach, reach]),
+                               rtol=1e-8)
+    plain = lf.multiplier(old, new, at=1e20, level=0.9, replicates=200, method="percentile")
+    np.testing.assert_allclose((plain.low, plain.high), np.quantile(exact, [0.05, 0.95]), rtol=1e-8)
     assert found.low < found.value < found.high and found.exists == 1.0
     scaled = lf.multiplier(old, new, at=[1e20], level=0.9, replicates=200)
     assert scaled.low[0] == found.low
+
+
+def test_intervals_rest_on_the_law_with_less_to_go_by():
+    old, new = line(3.0, 0.05, 0.01, seed=1, count=40), line(2.9, 0.06, 0.01, seed=2, count=12)
+    found = lf.crossing(old, new, replicates=300)
+    with pytest.warns(lf.FitWarning, match="intervals from 12 rows"):
+        ends = found.interval(0.9)
+    reach = norm.cdf(student.ppf(0.95, 12 - 2))
+    known = found.values[~np.isnan(found.values)]
+    np.testing.assert_allclose(ends, np.quantile(known, [1 - reach, reach]), rtol=1e-12)
+    runs = np.repeat(np.arange(4), 10)
+    boots = old.bootstrap(300, "cluster", by=runs), old.bootstrap(300)
+    with pytest.warns(lf.FitWarning, match="intervals from 4 clusters"):
+        lf.multiplier(old, old, at=1e20, bootstraps=boots)
+    given = lf.published(old.law, old.params, covariance=old.covariance())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sure = lf.multiplier(given, given, at=1e20, replicates=50)
+        assert sure.low == lf.multiplier(given, given, at=1e20, replicates=50,
+                                         method="percentile").low
+    with pytest.raises(ValueError, match="method: must be one of adjusted, percentile"):
+        lf.multiplier(old, old, at=1e20, method="bca")
 
 
 def test_refusals():

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import campaign
 from scipy.interpolate import Akima1DInterpolator
+from scipy.stats import norm
+from scipy.stats import t as student
 
 import lawfit as lf
 from lawfit.intervals import t_quantile
@@ -184,6 +186,32 @@ def test_the_curve_goes_where_it_was_fitted():
     assert str(found).count("\n") == 10 and "IsoFlop(akima, slices=6" in repr(found)
 
 
+def test_intervals_take_students_t_and_warn_of_few_runs():
+    runs = campaign(alpha=0.36, beta=0.36, noise=0.003, sizes=5)
+    runs = {name: column[runs["flops"] < np.max(runs["flops"])] for name, column in runs.items()}
+    budgets, count = len(np.unique(runs["flops"])), len(runs["N"])
+    with pytest.warns(lf.FitWarning, match=f"intervals from {count} rows"):
+        found = lf.isoflop(runs, replicates=300)
+    reach = norm.cdf(student.ppf(0.975, count - 3 * budgets))
+    np.testing.assert_allclose(found.exponent_interval,
+                               np.quantile(found.exponents, [1 - reach, reach]))
+    np.testing.assert_allclose(found.low, np.quantile(found.sizes, 1 - reach, axis=0))
+    with pytest.warns(lf.FitWarning, match=f"intervals from {count} rows"):
+        plain = lf.isoflop(runs, replicates=300, method="percentile")
+    np.testing.assert_allclose(plain.exponent_interval, np.quantile(found.exponents, [0.025, 0.975]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # noise that is known needs neither
+        known = lf.isoflop(runs, replicates=300, noise=0.003)
+    np.testing.assert_allclose(known.exponent_interval, np.quantile(known.exponents, [0.025, 0.975]))
+    with pytest.warns(lf.FitWarning, match=f"intervals from {count} rows"):
+        best = lf.envelope(runs, replicates=300)
+    reach = norm.cdf(student.ppf(0.975, count - 2))
+    np.testing.assert_allclose(best.exponent_interval,
+                               np.nanquantile(best.exponents, [1 - reach, reach]))
+    with pytest.raises(ValueError, match="method: must be one of"):
+        lf.isoflop(runs, method="studentized")
+
+
 # ---- the envelope and the three approaches ----
 
 def test_the_envelope_of_finished_runs_is_the_best_of_every_budget():
@@ -226,7 +254,14 @@ def test_three_approaches_share_their_resamples():
                                three.bootstrap.derive("beta/(alpha+beta)").values)
     value, low, high = three.difference("isoflop", "parametric")
     drawn = three.replicates["isoflop"] - three.replicates["parametric"]
-    np.testing.assert_allclose((low, high), np.nanquantile(drawn, [0.025, 0.975]))
+    left = len(runs["N"]) - 3 * len(np.unique(runs["flops"]))  # what the parabolas leave
+    reach = norm.cdf(student.ppf(0.975, left))
+    np.testing.assert_allclose((low, high), np.nanquantile(drawn, [1 - reach, reach]))
+    np.testing.assert_allclose(three.intervals["parametric"],
+                               three.bootstrap.derive("beta/(alpha+beta)").interval())
+    plain = lf.approaches(runs, replicates=200, seed=4, method="percentile")
+    for name, values in plain.replicates.items():
+        np.testing.assert_allclose(plain.intervals[name], np.nanquantile(values, [0.025, 0.975]))
     assert low < value < high
     matrix = np.stack(list(three.replicates.values()), axis=1)
     matrix = matrix[np.isfinite(matrix).all(axis=1)]

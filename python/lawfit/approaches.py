@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .engine import whole
-from .envelope import Envelope, envelope
+from .envelope import Envelope, envelope_of_rows
 from .errors import FitWarning
 from .expression import Array
+from .independent import Basis
 from .intervals import check_level
-from .isoflop import IsoFlop, isoflop
+from .isoflop import IsoFlop, doubts, isoflop_of, tell
 from .law import Law, Parameter
 from .losses import Huber
 from .replicates import known_interval
 from .report import number, table
 from .slices import read_runs, slice_runs
-from .two_terms import two_terms
 
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
@@ -59,7 +59,8 @@ class Approaches:
         """(value, low, high) of one exponent less another, from paired replicates."""
         value = self.exponents[first] - self.exponents[second]
         drawn = self.replicates[first] - self.replicates[second]
-        low, high = known_interval(drawn[:, None], np.array([value]), self.level, "percentile")
+        low, high = known_interval(drawn[:, None], np.array([value]), self.level,
+                                   self.isoflop.method, _weakest(self))
         return value, float(low[0]), float(high[0])
 
     def __str__(self) -> str:
@@ -81,15 +82,16 @@ def approaches(
     data: Any, y: str = "loss", *, size: str = "N", tokens: str | None = None,
     compute: str | None = None, cost: float = 6.0, curve: str = "parabola", merge: float = 0.1,
     on: str = "log", loss: Any = None, level: float = 0.95, replicates: int = 1000,
-    seed: int = 0, where: Any = None, nan: str = "raise",
+    method: str | None = None, seed: int = 0, where: Any = None, nan: str = "raise",
 ) -> Approaches:
     """The exponent of the best size by the envelope, by isoFLOP slices, and by fitting
     ``E + A/N**alpha + B/D**beta`` (residuals and loss as ``on`` and ``loss``, default
     ``Huber(1e-3)``), with one shared bootstrap and a test of agreement.
 
     Columns as for ``isoflop``. Every replicate draws the runs of each slice with replacement and
-    gives the same draw to all three. FitWarnings of the parts are passed on. Raises what they
-    raise.
+    gives the same draw to all three. ``method`` as for ``isoflop``, each approach with its own
+    degrees of freedom. One FitWarning says what the parts would, one that runs are few (below 30).
+    Raises what the parts raise.
 
     >>> random = np.random.default_rng(0)
     >>> budgets, ratios = np.meshgrid(np.geomspace(1e18, 1e21, 6), np.geomspace(0.1, 10, 11))
@@ -110,11 +112,11 @@ def approaches(
         raise ValueError("curve='akima' cannot weigh resampled runs; use 'parabola' or 'cubic'")
     runs = read_runs(data, y, size, tokens, compute, cost, where, nan)
     drawn = _draw(slice_runs(runs, merge), whole("replicates", replicates, 2), seed)
-    asked: dict[str, Any] = {"size": size, "tokens": tokens, "compute": compute, "cost": cost,
-                             "weights": drawn, "level": level, "where": where, "nan": nan}
-    asked["merge"] = merge
-    first = envelope(data, y, **asked)
-    second = isoflop(data, y, curve=curve, on=on, **asked)
+    asked: dict[str, Any] = {"cost": cost, "merge": merge, "level": level, "method": method,
+                             "weights": drawn}
+    first = envelope_of_rows(runs, **asked)
+    second, usable = isoflop_of(runs, curve=curve, on=on, **asked)
+    tell(doubts(second, usable), second.basis.note)
     law = Law("E + A/N**alpha + B/D**beta", ("N", "D"),
               {name: Parameter(positive=True) for name in "EAB"})
     columns = {"N": runs.size, "D": runs.tokens, y: runs.loss}
@@ -122,21 +124,20 @@ def approaches(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # failed replicates are counted in bootstrap
         boot = third.bootstrap(weights=drawn)
-    terms = two_terms(law, np.vstack([third.values, boot.matrix]), "N", "D")
-    assert terms is not None
-    exponent = terms.beta / (terms.alpha + terms.beta)
+    parametric = boot.derive("beta/(alpha + beta)")
     exponents = {"envelope": first.exponent, "isoflop": second.exponent,
-                 "parametric": float(exponent[0])}
+                 "parametric": parametric.value}
     drawn_exponents = {"envelope": first.exponents, "isoflop": second.exponents,
-                       "parametric": exponent[1:]}
+                       "parametric": parametric.values}
     chi2, freedom, p = _agreement(exponents, drawn_exponents)
-    intervals = {}
-    for name, values in drawn_exponents.items():
-        low, high = known_interval(values[:, None], np.array([exponents[name]]), level,
-                                   "percentile")
-        intervals[name] = float(low[0]), float(high[0])
+    intervals = {"envelope": first.exponent_interval, "isoflop": second.exponent_interval,
+                 "parametric": parametric.ends(level, second.method)}
     return Approaches(exponents, intervals, drawn_exponents, level, chi2, freedom, p, first,
                       second, third, boot)
+
+
+def _weakest(three: Approaches) -> Basis:
+    return three.isoflop.basis.least(three.envelope.basis, three.bootstrap.basis)
 
 
 def _draw(place: np.ndarray, count: int, seed: int) -> Array:

@@ -16,9 +16,10 @@ from .covariance import error_kind, full_covariance, replicate_covariances
 from .derive import DerivedReplicates, quantity_of
 from .engine import options, parameter_bounds, progress_callback
 from .errors import FitWarning
-from .independent import few
+from .independent import Basis
 from .intervals import OFF_BOUNDS
 from .likelihoods import Likelihood
+from .predict import degrees_of_freedom
 from .resampling import Plan, plan
 from .shared import refuse_joint
 
@@ -119,7 +120,7 @@ class Bootstrap:
         clusters one FitWarning says that none does for sure. Raises ValueError for other
         methods and for a jackknife, whose replicates are not draws.
         """
-        few(self.plan.independent, self.plan.clustered, 3)
+        self.basis.warn(3)
         law, out = self.fit.law, {}
         within = parameter_bounds(law)
         for at, name in enumerate(law.parameters):
@@ -173,7 +174,7 @@ class Bootstrap:
         """
         from .predict_replicates import predict_replicates
 
-        few(self.plan.independent, self.plan.clustered, 3)
+        self.basis.warn(3)
         return predict_replicates(self, data, level, method, kind, noise, band, variables)
 
     def allocate(
@@ -188,8 +189,15 @@ class Bootstrap:
         from .allocate import allocate_replicates
         from .question import as_question
 
-        few(self.plan.independent, self.plan.clustered, 3)
+        self.basis.warn(3)
         return allocate_replicates(self, as_question(compute, question), level, method)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """How many rows or clusters were drawn, and the degrees of freedom that intervals take."""
+        drawn = self.plan
+        left = drawn.independent - 1 if drawn.clustered else degrees_of_freedom(self.fit)
+        return Basis(drawn.independent, drawn.clustered, left)
 
     @cached_property
     def matrix(self) -> np.ndarray:

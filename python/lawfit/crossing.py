@@ -10,6 +10,7 @@ import numpy as np
 from .engine import whole
 from .expression import Array
 from .frontiers import Curve, curve_of
+from .independent import Basis
 from .intervals import check_level
 from .replicates import known_interval, parameter_rows
 from .roots import root, sign_changes
@@ -49,10 +50,18 @@ class Crossing:
         """Share of replicates with a crossing between ``low`` and ``high``."""
         return float(np.mean(~np.isnan(self.values))) if len(self.values) else float("nan")
 
-    def interval(self, level: float = 0.95, method: str = "percentile") -> tuple[float, float]:
-        """(low, high) of the replicates that cross; read it together with ``exists``."""
+    def interval(self, level: float = 0.95, method: str | None = None) -> tuple[float, float]:
+        """(low, high) of the replicates that cross; read it together with ``exists``.
+
+        ``method`` is ``"adjusted"`` (the default, see ``Bootstrap.interval``; on the degrees of
+        freedom of the law that has fewer), ``"percentile"``, ``"basic"`` or ``"expanded"``. One
+        FitWarning from fewer than 30 rows or clusters.
+        """
+        basis = _weaker(self._first, self._second)
         ends = known_interval(self.values[:, None], np.array([self.value]), check_level(level),
-                              method)
+                              method, basis)
+        if len(self.values):
+            basis.warn(3)
         return float(ends[0][0]), float(ends[1][0])
 
     def probability(self, x: float) -> float:
@@ -90,11 +99,17 @@ class Multiplier:
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two laws: its curve, its parameters, and those of its replicates."""
+    """One of the two laws: its curve, its parameters, and those of its replicates, with what
+    they rest on."""
 
     curve: Curve
     fitted: Array
     drawn: Array
+    basis: Basis
+
+
+def _weaker(first: _Side, second: _Side) -> Basis:
+    return first.basis.least(second.basis)
 
 
 def crossing(
@@ -157,13 +172,13 @@ def crossing(
 
 def multiplier(
     first: Fit, second: Fit, *, at: Any, along: str | None = None, level: float = 0.95,
-    method: str = "percentile", replicates: int = 1000, seed: int = 0,
+    method: str | None = None, replicates: int = 1000, seed: int = 0,
     bootstraps: tuple[Bootstrap, Bootstrap] | None = None, **keywords: Any,
 ) -> Multiplier:
     """How much of the compute (or of another variable) the second law needs to do as well.
 
     The second law reaches the loss that the first has at ``at`` with ``value`` times as much.
-    Arguments as for ``crossing``.
+    Arguments as for ``crossing``, ``method`` and warning as for ``Crossing.interval``.
 
     >>> import lawfit as lf
     >>> C = np.geomspace(1e18, 1e21, 12)
@@ -185,7 +200,10 @@ def multiplier(
 
     value = ratio(sides[0].fitted, sides[1].fitted)[0]
     drawn = ratio(sides[0].drawn, sides[1].drawn)
-    low, high = known_interval(drawn, value, check_level(level), method)
+    basis = _weaker(*sides)
+    low, high = known_interval(drawn, value, check_level(level), method, basis)
+    if len(drawn):
+        basis.warn(3)
     exists = np.isfinite(drawn).mean(axis=0) if len(drawn) else np.full(value.shape, np.nan)
     parts = [float(part[0]) if given.ndim == 0 else part for part in (value, low, high, exists)]
     return Multiplier(sides[0].curve.name, at, *parts[:3], level, parts[3])
@@ -205,31 +223,34 @@ def _sides(
     if bootstraps is not None:
         if len({boot.replicates for boot in bootstraps}) != 1:
             raise ValueError("bootstraps: the two must have as many replicates")
-        drawn = [parameter_rows(boot) for boot in bootstraps]
+        found = [(parameter_rows(boot), boot.basis) for boot in bootstraps]
     else:
         count = whole("replicates", replicates, 0)
-        drawn = [_draws(fit, count, seed, at) for at, fit in enumerate((first, second))]
+        found = [_draws(fit, count, seed, at) for at, fit in enumerate((first, second))]
+    drawn = [rows for rows, _ in found]
     good = ~np.isnan(drawn[0]).any(axis=1) & ~np.isnan(drawn[1]).any(axis=1)
-    drawn = [part[good] for part in drawn]
-    return tuple(_Side(curve, fit.values[None, :], rows)  # type: ignore[return-value]
-                 for curve, fit, rows in zip(curves, (first, second), drawn, strict=True))
+    return tuple(_Side(curve, fit.values[None, :], rows[good], basis)  # type: ignore[return-value]
+                 for curve, fit, (rows, basis) in zip(curves, (first, second), found, strict=True))
 
 
-def _draws(fit: Fit, count: int, seed: int, place: int) -> Array:
-    """Replicates of the parameters: refits of resampled rows, equal rows for equal tables.
+def _draws(fit: Fit, count: int, seed: int, place: int) -> tuple[Array, Basis]:
+    """Replicates of the parameters: refits of resampled rows, equal rows for equal tables; and
+    what they rest on.
 
     A law without rows is drawn from the normal distribution of its covariance, or taken as known
     when it has none.
     """
+    known = Basis(0, False, None)
     if not count:
-        return np.empty((0, len(fit.law.parameters)))
+        return np.empty((0, len(fit.law.parameters))), known
     if len(fit.rows):
-        return parameter_rows(fit.bootstrap(count, seed=seed))
+        boot = fit.bootstrap(count, seed=seed)
+        return parameter_rows(boot), boot.basis
     matrix = fit.covariance()
     if not np.isfinite(matrix).all():
-        return np.repeat(fit.values[None, :], count, axis=0)
+        return np.repeat(fit.values[None, :], count, axis=0), known
     random = np.random.default_rng([whole("seed", seed, 0), place])
-    return random.multivariate_normal(fit.values, matrix, size=count, method="eigh")
+    return random.multivariate_normal(fit.values, matrix, size=count, method="eigh"), known
 
 
 def _range(

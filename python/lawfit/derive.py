@@ -11,7 +11,7 @@ import numpy as np
 from .covariance import default_kind, full_covariance
 from .expression import Leaf, parse
 from .grammar import closest
-from .independent import few, few_or_none
+from .independent import few_or_none
 from .intervals import (
     DEFAULT,
     adjusted,
@@ -23,7 +23,7 @@ from .intervals import (
     percentile,
     studentized,
 )
-from .predict import Points, as_numbers, degrees_of_freedom, interval_factor
+from .predict import Points, as_numbers, interval_factor
 
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
@@ -105,7 +105,7 @@ class DerivedReplicates:
 
         Methods, default and warning as for ``Bootstrap.interval``.
         """
-        few(self.boot.plan.independent, self.boot.plan.clustered, 3)
+        self.boot.basis.warn(3)
         return self.ends(level, method)
 
     def ends(self, level: float, method: str | None) -> tuple[Any, Any]:
@@ -170,18 +170,12 @@ class DerivedReplicates:
     def _extra(self, method: str) -> dict[str, Any]:
         """What a method needs besides the values and the estimate."""
         if method in ("adjusted", "expanded"):
-            return {"freedom": self._freedom()}
+            return {"freedom": (self.boot.basis.count, self.boot.basis.left)}
         if method == "bca":
             return {"jackknife": np.asarray(self.of(self.boot.jackknife))}
         if method == "studentized":
             return dict(zip(("errors", "error"), self._errors(), strict=True))
         return {}
-
-    def _freedom(self) -> tuple[int, int]:
-        plan = self.boot.plan
-        if plan.clustered:
-            return plan.independent, plan.independent - 1
-        return plan.independent, degrees_of_freedom(self.boot.fit)
 
     def _errors(self) -> tuple[np.ndarray, np.ndarray]:
         """Standard errors of each good replicate and of the full fit, by the delta method."""

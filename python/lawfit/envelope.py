@@ -10,12 +10,14 @@ import numpy as np
 from .engine import whole
 from .expression import Array
 from .growth import Growth
+from .independent import Basis
 from .intervals import check_level
+from .replicates import check_method
 from .report import number
 from .slices import Line, Runs, log_line, read_runs, slice_runs
 from .table import Table
 
-__all__ = ["Envelope", "envelope"]
+__all__ = ["Envelope", "envelope", "envelope_of_rows"]
 
 _BLOCK = 4_000_000  # numbers held at once
 
@@ -27,7 +29,7 @@ class Envelope(Growth):
     Arrays by rising compute: ``compute``, ``size``, ``tokens`` and ``loss`` of the envelope, and
     ``run``, the place of the row (or of the first row of the curve) in the table. ``exponent``
     is a in size ~ compute**a, ``exponent_interval`` its interval at ``level`` from resampled runs,
-    ``exponents`` one a replicate.
+    by ``method``, ``exponents`` one a replicate.
     """
 
     compute: Array
@@ -40,6 +42,8 @@ class Envelope(Growth):
     lines: Line
     size_name: str
     loss_name: str
+    method: str
+    basis: Basis
 
     def __str__(self) -> str:
         low, high = self.exponent_interval
@@ -54,8 +58,8 @@ class Envelope(Growth):
 def envelope(
     data: Any, y: str = "loss", *, size: str = "N", tokens: str | None = None,
     compute: str | None = None, by: str | None = None, cost: float = 6.0, merge: float = 0.01,
-    points: int = 200, level: float = 0.95, replicates: int = 1000, weights: Any = None,
-    seed: int = 0, where: Any = None, nan: str = "raise",
+    points: int = 200, level: float = 0.95, replicates: int = 1000, method: str | None = None,
+    weights: Any = None, seed: int = 0, where: Any = None, nan: str = "raise",
 ) -> Envelope:
     """The best size of every budget from the runs on the lower envelope (approach 1).
 
@@ -66,6 +70,9 @@ def envelope(
     envelope when no run of at most its compute has a lower loss; budgets closer than the share
     ``merge`` to their neighbour count as equal. The exponent is the slope of a
     line through the envelope in logs.
+
+    ``method`` as for ``isoflop``, with a degree of freedom a run less the two of the line. From
+    fewer than 30 runs a FitWarning says that no interval holds for sure.
 
     Replicates resample runs (whole curves); ``weights`` (replicates x rows used, above 0 where a
     run takes part) are resamples of your own. The envelope is a discrete choice: its intervals are
@@ -85,8 +92,24 @@ def envelope(
     if tokens is None and compute is None:
         tokens = "D"
     runs = read_runs(data, y, size, tokens, compute, cost, where, nan)
-    level = check_level(level)
     curves = _Rows(runs, merge) if by is None else _Curves(runs, _labels(data, by, runs), points)
+    result = _envelope_of(runs, curves, cost, level, method, replicates, weights, seed)
+    result.basis.warn(3)
+    return result
+
+
+def envelope_of_rows(
+    runs: Runs, *, cost: float, merge: float, level: float, method: str | None, weights: Any
+) -> Envelope:
+    """``envelope`` of finished runs already read; says no warnings."""
+    return _envelope_of(runs, _Rows(runs, merge), cost, level, method, 2, weights, 0)
+
+
+def _envelope_of(
+    runs: Runs, curves: _Choice, cost: float, level: float, method: str | None, replicates: int,
+    weights: Any, seed: int,
+) -> Envelope:
+    level, method = check_level(level), check_method(method)
     drawn = curves.take(_resamples(weights, replicates, seed, curves.run, len(runs)))
     chosen = curves.choose(np.ones((1, drawn.shape[1])))
     on = np.flatnonzero(~np.isnan(chosen.size[0]))
@@ -100,7 +123,8 @@ def envelope(
         line=log_line(curves.compute, chosen.size),
         lines=Line(*(np.concatenate([getattr(line, name) for line in lines])
                      for name in ("slope", "intercept"))),
-        size_name=runs.size_name, loss_name=runs.loss_name,
+        size_name=runs.size_name, loss_name=runs.loss_name, method=method,
+        basis=Basis(len(curves.first), len(curves.first) < len(runs), len(curves.first) - 2),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .expression import Array
+from .independent import Basis
 from .replicates import known_interval
 from .prediction import Prediction
 from .slices import Line
@@ -20,6 +21,8 @@ class Growth:
     level: float
     line: Line
     lines: Line
+    method: str
+    basis: Basis
 
     @property
     def exponent(self) -> float:
@@ -34,8 +37,7 @@ class Growth:
     @property
     def exponent_interval(self) -> tuple[float, float]:
         """The exponent's interval at ``level``, from replicates."""
-        low, high = known_interval(self.exponents[:, None], np.array([self.exponent]), self.level,
-                                   "percentile")
+        low, high = self._ends(self.exponents[:, None], np.array([self.exponent]))
         return float(low[0]), float(high[0])
 
     def at(self, compute: Any) -> Prediction:
@@ -43,6 +45,9 @@ class Growth:
         budget = np.asarray(compute, dtype=np.float64)
         flat = np.atleast_1d(budget)
         value = self.line.at(flat)[0]
-        low, high = known_interval(self.lines.at(flat), value, self.level, "percentile")
+        low, high = self._ends(self.lines.at(flat), value)
         return Prediction(*(float(part[0]) if budget.ndim == 0 else part
                             for part in (value, low, high)))
+
+    def _ends(self, values: Array, estimate: Array) -> tuple[Array, Array]:
+        return known_interval(values, estimate, self.level, self.method, self.basis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,39 @@ from .errors import FitWarning
 if TYPE_CHECKING:
     from .result import Fit
 
-__all__ = ["ENOUGH", "few", "few_of_many", "few_or_none", "few_rows", "note"]
+__all__ = ["ENOUGH", "Basis", "few", "few_of_many", "few_or_none", "few_rows", "note"]
 
 ENOUGH = 30  # independent rows or clusters from which the default was found to hold its level
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an interval from replicates rests on.
+
+    ``count`` independent units (clusters, or rows where each stands for itself), ``left`` degrees
+    of freedom; None where the spread of the replicates was given and not estimated.
+
+    >>> Basis(40, False, 35).least(Basis(32, False, 30))
+    Basis(count=32, clustered=False, left=30)
+    """
+
+    count: int
+    clustered: bool
+    left: int | None
+
+    @property
+    def note(self) -> str:
+        """What the interval is worth when the units are few; else empty."""
+        return "" if self.left is None else note(self.count, self.clustered)
+
+    def warn(self, depth: int) -> None:
+        """One FitWarning of ``note``, when there is any."""
+        if self.left is not None:
+            few(self.count, self.clustered, depth + 1)
+
+    def least(self, *others: Basis) -> Basis:
+        """The weakest of several."""
+        return min((self, *others), key=lambda each: np.inf if each.left is None else each.left)
 
 
 def note(count: int, clustered: bool) -> str:

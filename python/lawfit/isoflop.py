@@ -12,15 +12,16 @@ from .engine import whole
 from .errors import FitWarning
 from .expression import Array
 from .growth import Growth
+from .independent import Basis
 from .intervals import check_level
-from .replicates import known_interval
+from .replicates import check_method
 from .report import number, table
-from .slices import Line, log_line, read_runs, slice_runs
+from .slices import Line, Runs, log_line, read_runs, slice_runs
 from .valleys import Slice, analysis_of, group_runs, measure, noise_of, replicate_sizes
 from .vertex import CURVES
 from .vertex_bias import Bias, vertex_bias
 
-__all__ = ["IsoFlop", "isoflop"]
+__all__ = ["IsoFlop", "doubts", "isoflop", "isoflop_of", "tell"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +30,7 @@ class IsoFlop(Growth):
 
     Arrays over slices by rising budget: ``compute``, ``size`` (the vertex), ``tokens`` (from
     ``compute = cost*size*tokens``) and ``loss``, NaN where a slice has no vertex; ``low`` and
-    ``high`` are the vertex's interval at ``level`` from replicates. ``exponent`` is a in
+    ``high`` are the vertex's interval at ``level`` from replicates, by ``method``. ``exponent`` is a in
     size ~ compute**a, with ``exponent_interval``; that of the tokens is 1 - a. ``slices`` has the
     details, ``sizes`` the vertices [replicates, slices], ``exponents`` one a replicate.
 
@@ -49,6 +50,8 @@ class IsoFlop(Growth):
     bias: Bias
     size_name: str
     loss_name: str
+    method: str
+    basis: Basis
     noise: float = field(default=float("nan"))
 
     @property
@@ -74,12 +77,12 @@ class IsoFlop(Growth):
     @property
     def low(self) -> Array:
         """Lower end of the interval of the best sizes."""
-        return known_interval(self.sizes, self.size, self.level, "percentile")[0]
+        return self._ends(self.sizes, self.size)[0]
 
     @property
     def high(self) -> Array:
         """Upper end of the interval of the best sizes."""
-        return known_interval(self.sizes, self.size, self.level, "percentile")[1]
+        return self._ends(self.sizes, self.size)[1]
 
     def plot(self, *, ax: Any = None) -> Any:
         """Slices, curves and vertices; see ``lf.plots.isoflop``."""
@@ -110,7 +113,8 @@ def isoflop(
     data: Any, y: str = "loss", *, size: str = "N", tokens: str | None = None,
     compute: str | None = None, curve: str = "parabola", on: str = "log", cost: float = 6.0,
     merge: float = 0.1, weighted: bool = False, level: float = 0.95, replicates: int = 1000,
-    noise: Any = None, weights: Any = None, seed: int = 0, where: Any = None, nan: str = "raise",
+    method: str | None = None, noise: Any = None, weights: Any = None, seed: int = 0,
+    where: Any = None, nan: str = "raise",
 ) -> IsoFlop:
     """The best size of every budget from a curve through the runs of that budget (approach 2).
 
@@ -124,7 +128,11 @@ def isoflop(
     Replicates add Gaussian noise to the measured values: of standard deviation ``noise`` (in
     units of ``on``: a number or one a row used; default: the scatter around the curves, for
     ``"akima"`` around cubics). ``weights`` (replicates x rows used) instead refits with weights
-    of your own, such as counts of resampled runs.
+    of your own, such as counts of resampled runs. Intervals are those of ``Bootstrap.interval``:
+    ``method`` is ``"adjusted"`` (the default) on the degrees of freedom that the curves leave,
+    ``"percentile"`` (which is what publications report), ``"basic"`` or ``"expanded"``; with
+    ``noise`` given nothing is adjusted. From fewer than 30 runs a FitWarning says that none holds
+    for sure.
 
     A parabola is symmetric and valleys of the loss are not, so vertices are biased, most where a
     slice is not centred on its minimum (Czech et al., arXiv:2603.22339). The bias is estimated by
@@ -134,7 +142,7 @@ def isoflop(
     Raises ValueError for unknown columns, values that are not positive, and when no slice has a
     minimum among its sizes.
 
-    >>> budgets, ratios = np.meshgrid([1e18, 1e19, 1e20], np.geomspace(0.2, 5, 7))
+    >>> budgets, ratios = np.meshgrid([1e18, 1e19, 1e20], np.geomspace(0.2, 5, 11))
     >>> N = (ratios*(budgets/120)**0.5).ravel()
     >>> D = budgets.ravel()/6/N
     >>> runs = {"N": N, "D": D, "loss": 1.7 + 400/N**0.35 + 7300/D**0.35*20**-0.35}
@@ -149,7 +157,21 @@ def isoflop(
     if tokens is None and compute is None:
         tokens = "D"
     runs = read_runs(data, y, size, tokens, compute, cost, where, nan)
-    level = check_level(level)
+    result, usable = isoflop_of(
+        runs, curve=curve, on=on, cost=cost, merge=merge, weighted=weighted, level=level,
+        replicates=replicates, method=method, noise=noise, weights=weights, seed=seed,
+    )
+    tell(doubts(result, usable), result.basis.note)
+    return result
+
+
+def isoflop_of(
+    runs: Runs, *, curve: str, on: str, cost: float, merge: float, weighted: bool = False,
+    level: float, replicates: int = 2, method: str | None, noise: Any = None, weights: Any = None,
+    seed: int = 0,
+) -> tuple[IsoFlop, np.ndarray]:
+    """``isoflop`` of runs already read, and which of the slices it uses; says no warnings."""
+    level, method = check_level(level), check_method(method)
     place = slice_runs(runs, merge)
     groups = [group_runs(runs, place == at, curve, on) for at in range(place.max() + 1)]
     parts = tuple(measure(group, curve, on, level) for group in groups)
@@ -158,7 +180,9 @@ def isoflop(
         reasons = ", ".join(f"{p.compute:.3g}: {p.status}" for p in parts[:4])
         raise ValueError(f"isoflop: no slice has a minimum among its sizes ({reasons}); "
                          "check merge= and compute=")
-    spread = noise_of(groups, usable, curve, noise, len(runs))
+    spread, left = noise_of(groups, usable, curve, noise, len(runs))
+    used = sum(len(group.rows) for group, fine in zip(groups, usable, strict=True) if fine)
+    basis = Basis(used, False, None if noise is not None and weights is None else left)
     sizes = replicate_sizes(groups, usable, curve, spread, weights, whole("replicates", replicates, 2),
                         seed, len(runs))
     budgets = np.array([part.compute for part in parts])
@@ -177,12 +201,13 @@ def isoflop(
     line = line_of(best)
     bias = vertex_bias(runs, analysis_of(groups, usable, curve, on), line_of, budgets, usable, cost)
     result = IsoFlop(curve, on, cost, level, parts, line, sizes, line_of(sizes), bias,
-                     runs.size_name, runs.loss_name, float(np.sqrt(np.mean(spread**2))))
-    _warn(result, usable)
-    return result
+                     runs.size_name, runs.loss_name, method, basis,
+                     float(np.sqrt(np.mean(spread**2))))
+    return result, usable
 
 
-def _warn(result: IsoFlop, usable: np.ndarray) -> None:
+def doubts(result: IsoFlop, usable: np.ndarray) -> list[str]:
+    """What to say about a result: its bias, and slices that it does not use."""
     worst = np.nanmax(np.abs(result.bias.size), initial=0.0)
     of_line = abs(result.bias.exponent)
     parts = []
@@ -196,5 +221,11 @@ def _warn(result: IsoFlop, usable: np.ndarray) -> None:
         left = ", ".join(f"{part.compute:.3g} ({part.status})" for part in result.slices
                          if part.status != "vertex")
         parts.append(f"slices left out: {left}")
-    if parts:
-        warnings.warn("isoflop: " + "; ".join(parts), FitWarning, stacklevel=3)
+    return parts
+
+
+def tell(about: list[str], note: str) -> None:
+    """One FitWarning of all there is to say, for the caller of the caller."""
+    told = ["isoflop: " + "; ".join(about)] * bool(about) + [note] * bool(note)
+    if told:
+        warnings.warn("; ".join(told), FitWarning, stacklevel=3)

@@ -84,13 +84,8 @@ def measure(group: Group, curve: str, on: str, level: float) -> Slice:
 
 def noise_of(
     groups: list[Group], usable: np.ndarray, curve: str, noise: Any, count: int
-) -> Array:
-    """Standard deviation of every run's value."""
-    if noise is not None:
-        array = np.asarray(noise, dtype=np.float64)
-        if array.shape not in ((), (count,)) or not (array >= 0).all():
-            raise ValueError(f"noise: expected a number >= 0 or one for each of {count} rows")
-        return np.broadcast_to(array, (count,))
+) -> tuple[Array, int]:
+    """Standard deviation of every run's value, and the degrees of freedom curves leave."""
     squares, left = 0.0, 0
     for group, fine in zip(groups, usable, strict=True):
         degree = 2 if curve == "parabola" else 3
@@ -100,7 +95,12 @@ def noise_of(
         found = polynomial(x, group.y[None], degree)[0]
         squares += float(np.sum((group.y - np.polyval(found[::-1], x)) ** 2))
         left += len(x) - degree - 1
-    return np.full(count, np.sqrt(squares / left) if left > 0 else np.nan)
+    if noise is None:
+        return np.full(count, np.sqrt(squares / left) if left > 0 else np.nan), left
+    array = np.asarray(noise, dtype=np.float64)
+    if array.shape not in ((), (count,)) or not (array >= 0).all():
+        raise ValueError(f"noise: expected a number >= 0 or one for each of {count} rows")
+    return np.broadcast_to(array, (count,)), left
 
 
 def replicate_sizes(
