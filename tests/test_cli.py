@@ -159,6 +159,49 @@ def test_settings_of_parameters(run, line):
     assert answer["stderr"]["b"] is None  # JSON has no NaN
 
 
+def test_orders_priors_and_shares_are_those_of_the_api(run, tmp_path):
+    x, q = np.arange(1.0, 21.0), np.linspace(0.1, 0.9, 20)
+    y = np.where(x < 6, 1.0, np.where(x < 13, 2.0, 4.0)) + 0.01 * np.cos(9 * x) + 0.3 * q
+    table = {"x": x, "p": 1 - q, "q": q, "y": y}
+    path, text = write(tmp_path / "shares.csv", table), "y = a*logistic(x - d1) + b*logistic(x - d2) + k*q + 0*p"
+    code, out, err = run(
+        "fit", path, "--law", text, "--order", "d1 < d2", "--bound", "d1=0:", "--bound",
+        "d2_above_d1=0:9", "--prior", "k ~ normal(0.3, 0.05)", "--prior", "a~LogNormal(1, .5)",
+        "--bound", "a=0:", "--simplex", "p + q = 1",
+    )  # fmt: skip
+    (answer,) = json.loads(out)["fits"]
+    law = lf.Law(text).bound(d1=(0, None), a=(0, None)).order("d1", "d2").bound(d2_above_d1=(0, 9))
+    law = law.prior(k=lf.Normal(0.3, 0.05), a=lf.LogNormal(1, 0.5)).simplex("p", "q")
+    fit = lf.fit(law, table)
+    assert code == 0 and err == "" and answer["params"] == fit.params
+    assert answer["params"]["d2"] > answer["params"]["d1"]
+    code, _, err = run("fit", write(tmp_path / "half.csv", {**table, "p": q}), "--law", text,
+                       "--simplex", "p + q = 1")  # fmt: skip
+    assert code == 2 and "columns 'p', 'q' are shares" in err and "half.csv, line 2]" in err
+    code, out, _ = run("fit", path, "--law", text, "--order", "d1 <= d2", "--simplex", "q <= 1",
+                       "--on", "linear,log", "--prior", "k ~ ridge(0.1)")  # fmt: skip
+    assert code in (0, 1) and len(json.loads(out)["fits"]) == 2
+
+
+@pytest.mark.parametrize(("option", "given", "expected"), [
+    ("--order", "d1", "--order d1: write 'NAME < NAME', as in 'd1 < d2 < d3'"),
+    ("--order", "d1 > d2", "--order d1 > d2: write 'NAME < NAME'"),
+    ("--order", "a < c", "order: 'c' is not a parameter of this law; it has"),
+    ("--prior", "a = 3", "--prior a = 3: write 'NAME ~ normal(MEAN, SD)'"),
+    ("--prior", "a ~ gauss(0, 1)", "prior: expected normal(MEAN, SD), lognormal(MEDIAN, SD)"),
+    ("--prior", "a ~ normal(0)", "prior: normal takes mean and sd, not 'normal(0)'"),
+    ("--prior", "a ~ normal(0, one)", "'normal(0, one)': could not convert string to float"),
+    ("--prior", "a ~ ridge(-1)", "Ridge: strength must be positive and finite, not -1"),
+    ("--prior", "slope ~ ridge(1)", "prior: 'slope' is not a parameter of this law"),
+    ("--simplex", "x + b", "--simplex x + b: write 'p + q + r = 1', or 'p + q <= 1'"),
+    ("--simplex", "x = 1", "simplex: 'x' alone would always be 1"),
+    ("--simplex", "x + q = 1", "simplex: 'q' is not a variable of"),
+])  # fmt: skip
+def test_what_orders_priors_and_shares_must_look_like(run, line, option, given, expected):
+    code, out, err = run("fit", line, "--law", "y = a + b*x", option, given)
+    assert code == 2 and out == "" and expected in err
+
+
 def test_weights_starts_and_limits(run, tmp_path):
     path = write(tmp_path / "w.csv", {**line_table(), "w": np.arange(7.0)})
     code, out, _ = run("fit", path, "--law", "y = a + b*x", "--weights", "w", "--starts", 3,

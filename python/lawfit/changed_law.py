@@ -141,9 +141,10 @@ class Changeable(Parametrised):
     def prior(self, /, **priors: Any) -> Law:
         """A law with what is believed of parameters besides the data; None takes it away.
 
-        Each is a ``Normal``, ``LogNormal`` or ``Ridge``, or a pair (mean, sd) of a normal one, and
-        adds one more residual to the objective. Raises ValueError for names that are not
-        parameters, fixed ones and those tied to formulas, TypeError for anything else.
+        Each is a ``Normal``, ``LogNormal`` or ``Ridge``, its text (``"normal(0.3, 0.1)"``), or a
+        pair (mean, sd) of a normal one, and adds one more residual to the objective. Raises
+        ValueError for names that are not parameters, fixed ones and those tied to formulas,
+        TypeError for anything else.
 
         >>> from lawfit import Law
         >>> Law("A/N**alpha", variables=["N"]).prior(alpha=(0.3, 0.1)).priors

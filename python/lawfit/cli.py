@@ -159,6 +159,15 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     how.add_argument("--tie", action="append", default=[], metavar="NAME=NAME",
                      help="one number for two parameters, or a formula of others, such as "
                      "'beta=alpha/(1+alpha)'; repeatable")
+    how.add_argument("--order", action="append", default=[], metavar="'NAME < NAME'",
+                     help="parameters that rise, such as 'd1 < d2 < d3'; the gap d2_above_d1 is "
+                     "a parameter of its own; repeatable")
+    how.add_argument("--prior", action="append", default=[], metavar="'NAME ~ PRIOR'",
+                     help="belief besides the data: normal(MEAN, SD), lognormal(MEDIAN, SD) or "
+                     "ridge(STRENGTH), such as 'alpha ~ normal(0.35, 0.05)'; repeatable")
+    how.add_argument("--simplex", action="append", default=[], metavar="'NAME + NAME = 1'",
+                     help="variables that are shares of one whole, checked in every row; with "
+                     "<= 1 one share is left unnamed; repeatable")
     work = fit.add_argument_group("optimisation")
     work.add_argument("--starts", type=int, metavar="N", help="Sobol starts (default: automatic)")
     work.add_argument("--seed", type=int, default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,13 +111,15 @@ _KINDS: tuple[type[Any], ...] = (Normal, LogNormal, Ridge)
 
 
 def as_prior(given: Any) -> Prior:
-    """A prior from an object, a pair (mean, sd) of a normal one, or its fields as a dict.
+    """A prior from an object, a pair (mean, sd) of a normal one, its text, or its fields as a dict.
 
-    >>> as_prior((0.3, 0.1))
-    Normal(mean=0.3, sd=0.1)
+    >>> as_prior((0.3, 0.1)), as_prior("lognormal(400, 0.5)")
+    (Normal(mean=0.3, sd=0.1), LogNormal(median=400.0, sd=0.5))
     """
     if isinstance(given, Prior) and type(given) is not Prior:
         return given
+    if isinstance(given, str):
+        return _from_text(given)
     if isinstance(given, Mapping):
         for kind in _KINDS:
             if set(given) == set(kind.__dataclass_fields__):
@@ -125,3 +128,22 @@ def as_prior(given: Any) -> Prior:
         return Normal(*given)
     raise TypeError("prior: expected Normal(mean, sd), LogNormal(median, sd), Ridge(strength) or "
                     f"a pair (mean, sd), not {given!r}")
+
+
+def _from_text(text: str) -> Prior:
+    """What ``str`` makes of a prior, back."""
+    found = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", text)
+    kinds = {kind.__name__.lower(): kind for kind in _KINDS}
+    kind = kinds.get(found[1].lower()) if found else None
+    if found is None or kind is None:
+        raise ValueError("prior: expected normal(MEAN, SD), lognormal(MEDIAN, SD) or "
+                         f"ridge(STRENGTH), not {text!r}")
+    fields = list(kind.__dataclass_fields__)
+    words = found[2].split(",")
+    if len(words) != len(fields):
+        raise ValueError(f"prior: {found[1]} takes {' and '.join(fields)}, not {text!r}")
+    try:
+        return kind(*map(float, words))  # type: ignore[no-any-return]
+    except ValueError as error:
+        told = "" if "must be" in str(error) else f"prior: {text!r}: "
+        raise ValueError(f"{told}{error}") from None

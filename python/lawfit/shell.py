@@ -31,6 +31,7 @@ from .output import (
 from .report import summary
 from .result import Fit
 from .shell_many import fit_table, is_many
+from .shell_settings import pair, settled
 
 __all__ = ["fit"]
 
@@ -56,8 +57,8 @@ def fit(arguments: argparse.Namespace) -> int:
 
 
 def _fit_many(arguments: argparse.Namespace, data: Any) -> int:
-    laws = [_settled(as_law(formula), arguments) for formula in arguments.law]
-    columns = dict(_pair(item, "--column") for item in arguments.column)
+    laws = [settled(as_law(formula), arguments) for formula in arguments.law]
+    columns = dict(pair(item, "--column") for item in arguments.column)
     with _lines_named(arguments, data):
         return fit_table(arguments, laws, data, columns)
 
@@ -66,8 +67,8 @@ def _fit_one(
     arguments: argparse.Namespace, formula: str, data: Any
 ) -> tuple[dict[str, Any], str]:
     """One law: its answers as plain data and as text."""
-    columns = dict(_pair(item, "--column") for item in arguments.column)
-    law = _settled(as_law(formula), arguments)
+    columns = dict(pair(item, "--column") for item in arguments.column)
+    law = settled(as_law(formula), arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # the verdict and the counts say it
         result = _fit_rows(arguments, law, columns, data)
@@ -113,41 +114,6 @@ def _lines_named(arguments: argparse.Namespace, data: Any) -> Iterator[None]:
             raise
         line = data.lines[int(row[1])]
         raise ValueError(f"{error} [{arguments.table}, line {line}]") from None
-
-
-def _settled(law: Law, arguments: argparse.Namespace) -> Law:
-    """The law with --tie, --bound and --fix."""
-    for item in arguments.tie:
-        law = law.tie(*_pair(item, "--tie"))
-    for item in arguments.bound:
-        name, text = _pair(item, "--bound")
-        low, colon, high = text.partition(":")
-        if not colon:
-            raise ValueError(f"--bound {item}: write NAME=LOW:HIGH")
-        law = law.bound(**{name: (_end(low, item), _end(high, item))})
-    for item in arguments.fix:
-        name, text = _pair(item, "--fix")
-        law = law.fix(**{name: _real(text, item)})
-    return law
-
-
-def _pair(item: str, option: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise ValueError(f"{option} {item}: write NAME=VALUE")
-    return name.strip(), value.strip()
-
-
-def _end(text: str, item: str) -> float | None:
-    """One end of --bound; left empty it is open."""
-    return _real(text, item) if text.strip() else None
-
-
-def _real(text: str, item: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} in {item!r} is not a number") from None
 
 
 def _answers(
