@@ -1,31 +1,27 @@
-"""The result of one fit: numbers by name, how sure they are, and what can be asked of them."""
+"""The result of one fit: numbers by name, how good it is, and where it came from."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import status as _status
-from .covariance import default_kind
-from .errors import FitWarning
+from .answers import Answers
 from .goodness import goodness
 from .losses import Loss
+from .uncertain import Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .allocate import Allocation
     from .bootstrap import Bootstrap
     from .checklist import Checklist
     from .data import Rows
-    from .derive import Derived
     from .diagnose import Diagnosis
     from .law import Law
-    from .prediction import Prediction
     from .shared import JointPart
 
 __all__ = ["Fit", "Starts"]
@@ -55,7 +51,7 @@ class Starts:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(_status.Ended):
+class Fit(Answers, Uncertain, _status.Ended):
     """One law fitted to one table.
 
     ``params`` and ``stderr`` map parameter name -> float (units: the data's). ``objective`` is
@@ -158,258 +154,6 @@ class Fit(_status.Ended):
     def rmse(self) -> float:
         """Root of the weighted mean squared residual, in the residual space."""
         return goodness(self)[1]
-
-    def covariance(
-        self, kind: str | None = None, *, by: Any = None, absolute_sigma: bool | None = None
-    ) -> np.ndarray:
-        """Covariance of the parameters, an array over ``law.parameters`` squared.
-
-        ``kind``: ``"jacobian"`` is s**2 (J'WJ)^-1 with s**2 on n - p (default for squared
-        loss), ``"hessian"`` uses the objective's full second derivatives, ``"sandwich"`` is
-        n/(n - p) H^-1 (sum of gradient outer products) H^-1 (default for other losses),
-        ``"cluster"`` the same with gradients summed over the clusters that ``by`` names (see
-        ``bootstrap``), times G/(G - 1) (n - 1)/(n - p) for G clusters. With
-        ``sigma`` given the scale is still estimated unless ``absolute_sigma`` is true (default:
-        what ``lf.fit`` was told). For likelihoods ``"hessian"`` (their default) is the inverse of
-        the observed information, jointly with ``nuisance``, and ``"jacobian"`` for counts the
-        inverse of Fisher's times Pearson's dispersion (quasi-likelihood). Fixed parameters and those on an active bound count as known:
-        their rows are 0. Where it is undefined the entries are NaN and one FitWarning says why.
-        Raises ValueError for an unknown kind.
-
-        >>> import lawfit as lf
-        >>> lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}).covariance().round(4)
-        array([[ 0.105, -0.045],
-               [-0.045,  0.03 ]])
-        """
-        from .covariance import full_covariance
-        from .units import units_of
-
-        absolute = self.absolute_sigma if absolute_sigma is None else bool(absolute_sigma)
-        kind = kind or ("cluster" if by is not None else default_kind(self.loss))
-        if self.joint is not None:  # clusters may span groups
-            matrix, note = self.joint.covariance(kind, absolute, by)
-        else:
-            units = None if by is None else units_of(self.rows, by)
-            matrix, note = full_covariance(self, kind, absolute, units)
-        if note:
-            warnings.warn(note, FitWarning, stacklevel=2)
-        return matrix
-
-    def predict(
-        self, data: Any = None, *, level: float | None = None, kind: str = "mean",
-        noise: Any = None, band: str = "pointwise", **variables: Any,
-    ) -> Any:
-        """The law at new points, in units of y.
-
-        Points come as keywords (arrays broadcast), or as a table whose columns bear the names
-        of the fitted data or of the law's variables. Without ``level`` an array of values (a
-        float for scalars); with it a ``Prediction`` (value, low, high, and how far beyond the
-        data) by the delta method in the residual space with Student's t on n - p: of the mean,
-        or with ``kind="new"`` of one new run, adding its ``noise``: ``"constant"`` (default),
-        ``"proportional"``, a variable along which noise is a power, or ``{variable: points,
-        "sd": values}``, all in the residual space, for a run of the rows' mean weight.
-
-        With ``band="simultaneous"`` the level holds for all points at once, such as along a path.
-        Raises ValueError for missing variables, and for a new run of a fit with ``sigma`` unless
-        ``noise`` is given.
-
-        >>> import lawfit as lf
-        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
-        >>> line.predict(x=[4, 5]).round(3)
-        array([10. , 12.3])
-        >>> [round(number, 3) for number in line.predict(x=4, level=0.9)]
-        [10.0, 8.615, 11.385]
-        >>> line.predict(x=9, level=0.9).extrapolation
-        {'x': 3.0}
-        """
-        from .predict import predict
-
-        return predict(self, data, level, kind, noise, band, variables)
-
-    def extrapolation(self, data: Any = None, **variables: Any) -> dict[str, Any]:
-        """Variable -> how many times beyond the data points lie: their ratio to the largest (or
-        of the smallest to them), 1 within the data.
-
-        Points as for ``predict``; arrays of their shape, or floats. NaN across 0 and without data.
-
-        >>> import lawfit as lf
-        >>> line = lf.fit("y = a + b*x", {"x": [1, 2, 3, 4], "y": [1, 3, 5, 8]})
-        >>> line.extrapolation(x=[0.5, 2, 12])["x"]
-        array([2., 1., 3.])
-        """
-        from .predict import extrapolation, points
-
-        return extrapolation(self, points(self, data, variables))
-
-    def derive(self, expression: str, **variables: Any) -> Derived:
-        """Any expression of the parameters, such as ``"beta/(alpha+beta)"``, with its error.
-
-        The grammar is the one of laws; names that are not parameters are given as keywords. The
-        name of a quantity that the catalogue derives from the law (``law.derived``) will do, too.
-        The result has ``value``, ``stderr`` (delta method) and ``interval(level)``.
-
-        ``"D where loss = 2.0"`` is the root of an equation, ``"N minimising loss where 6*N*D =
-        1e24"`` (or ``maximising``; the constraint may be left out) the best point on it, where the
-        name of what was measured stands for the law. They are sought from a billionth of the
-        least to a billion times the largest of the data, or where the text says, as in ``"D where
-        loss = 2.0 from 1e9 to 1e15"``; NaN where there is none, and ``exists`` tells. Their
-        intervals are made on logarithms when the range is positive.
-
-        Raises LawError for text outside the grammar, ValueError for unknown names.
-
-        >>> import lawfit as lf
-        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
-        >>> zero = line.derive("-a/b")
-        >>> round(zero.value, 4), round(zero.stderr, 4)
-        (-0.3478, 0.1626)
-        >>> round(line.derive("x where y = 10").value, 4)
-        4.0
-        """
-        from .derive import derive
-
-        return derive(self, expression, variables)
-
-    def bootstrap(
-        self, n: int | None = None, method: str = "pairs", *, by: Any = None, weights: Any = None,
-        seed: int = 0, check: float | None = None, multiplier: str | None = None,
-        noise: Any = None, null: Any = None, threads: int | None = None, progress: Any = None,
-    ) -> Bootstrap:
-        """Refit ``n`` (default 1,000) replicates of the data, each started from this fit.
-
-        ``method`` says what a replicate is. ``"pairs"``: rows drawn with replacement;
-        ``"cluster"``: all rows of clusters drawn with replacement; ``"stratified"``: rows drawn
-        within strata; ``"bayesian"``: Dirichlet weights of rows (of clusters with ``by``);
-        ``"jackknife"``: each row (cluster) left out once, ``n`` not given. The others keep the
-        variables and make new targets around the fit, in the residual space: ``"residual"``
-        draws standardised residuals; ``"wild"`` multiplies each row's own (with ``by`` those of
-        a cluster together) by a random ``multiplier``, ``"rademacher"`` (default), ``"mammen"``
-        or ``"webb"`` (default below 12 clusters); ``"parametric"`` draws normal errors of a
-        ``noise`` model: ``"constant"`` (default), ``"proportional"``, a variable along which
-        noise is a power, or ``{variable: points, "sd": values}``. ``null`` maps parameters to
-        values under which these targets are made, for ``boot.derive(...).p_value(...)``.
-
-        ``by`` names the clusters or strata: a column of the table, a list of columns, or one key
-        a row. ``weights`` (replicates x rows, counts or any non-negative numbers; rows used or
-        rows of the table given) takes replicates of your own instead, multiplied with the fit's
-        weights; then ``n`` is not given. ``check`` is the share of replicates that are also
-        fitted from automatic starts, so that a second basin is seen (default 0.01; 0 with
-        ``weights`` and the jackknife). The same ``seed`` gives the same bits for any number of
-        ``threads``; fits of other laws to the same rows of a table get the same resamples. One
-        FitWarning counts replicates that failed or had a better optimum elsewhere. Raises
-        ValueError for bad arguments.
-
-        >>> import lawfit as lf
-        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
-        >>> line.bootstrap(weights=[[1, 1, 1, 1], [2, 0, 1, 1]]).params["b"].round(3)
-        array([2.3  , 2.259])
-        """
-        from .bootstrap import bootstrap
-
-        return bootstrap(
-            self, n, method, by=by, weights=weights, seed=seed, check=check,
-            multiplier=multiplier, noise=noise, null=null, threads=threads, progress=progress,
-        )
-
-    def profile(
-        self, parameter: str | None = None, *, derived: str | None = None, level: float = 0.95,
-        by: Any = None, covariance: str | None = None, points: int = 20,
-        threads: int | None = None, **variables: Any,
-    ) -> Any:
-        """How far a parameter or a derived quantity can move before the best fit gets too bad.
-
-        Gives a ``Profile`` of one parameter or of a ``derived`` expression (with its variables
-        as keywords), or, with neither, a dict with one of each free parameter. ``low`` and
-        ``high`` are where the objective, minimised over everything else, has risen by half
-        the square of Student's t quantile times the noise's scale; an end that is never reached
-        is open. ``covariance`` (a kind as in ``covariance()``; ``"cluster"`` with ``by``) sets
-        the scale: the residual variance for squared loss, otherwise what makes the profile
-        agree with that covariance near the optimum. ``points`` are looked at on each side for
-        drawing. Raises ValueError for unknown or fixed parameters and for losses without
-        curvature.
-
-        >>> import lawfit as lf
-        >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
-        >>> line.profile(derived="-a/b")
-        Profile('-a/b', -0.347826, 95 %: -1.33539 to 0.206222)
-        """
-        from .profile import profile
-
-        return profile(
-            self, parameter, derived, level=level, by=by, covariance=covariance, points=points,
-            threads=threads, variables=variables,
-        )
-
-    def interval(
-        self, level: float = 0.95, method: str | None = None, *, by: Any = None,
-        covariance: str | None = None,
-    ) -> dict[str, tuple[float, float]]:
-        """Parameter name -> (low, high); parameters that are fixed are left out.
-
-        ``method`` is ``"profile"`` (the default, see ``profile``) or ``"wald"``: the standard
-        error of a ``covariance`` kind times Student's t. ``by`` names clusters of rows that are
-        not independent. Which method holds its level is measured in the README; below 30
-        independent rows or clusters none does for sure, and one FitWarning says so.
-
-        >>> import lawfit as lf
-        >>> x = [k / 10 for k in range(40)]
-        >>> line = lf.fit("y = a + b*x", {"x": x, "y": [2*v + (k % 3) for k, v in enumerate(x)]})
-        >>> [round(end, 4) for end in line.interval()["b"]]
-        [1.7786, 2.2458]
-        """
-        from .interval_of_fit import intervals
-
-        return intervals(self, level, method, by, covariance)
-
-    def test_against(
-        self, published: Any, *, terms: Any = None, covariance: Any = None, by: Any = None
-    ) -> Any:
-        """Whether the data are consistent with published constants: a ``Comparison``.
-
-        ``published`` maps parameter -> number or is a ``lf.published`` fit, whose covariance, if
-        it has one, is added. ``terms`` are expressions of the parameters to compare (default: the
-        free parameters); logarithms of amplitudes suit a normal approximation better.
-        ``covariance`` is a ``Bootstrap`` (that of its replicates), a kind as in ``covariance()``
-        or a matrix over the terms. Raises ValueError where there is no covariance.
-        """
-        from .comparison import test_against
-
-        return test_against(self, published, terms, covariance, by)
-
-    def allocate(
-        self, compute: Any = None, *, level: float | None = None, **question: Any
-    ) -> Allocation:
-        """The best model size and tokens for a compute budget, by this law.
-
-        ``compute`` is a budget in FLOP or an array of them; ``loss=`` instead asks for the least
-        compute that reaches a loss (or several). ``size`` and ``tokens`` name the law's variables
-        (default ``N`` and ``D``, or its two variables in order); any variable given a value, as
-        ``N=7e9``, is held there: fixed size, fixed tokens, or a third variable, which needs one.
-
-        ``cost`` is what a run costs: a number k for k*N*D (6e15 for N in 1e6 and D in 1e9), or an
-        expression such as ``"6*N*D + 1e3*D"`` (``lf.attention_cost`` writes one). ``inference``
-        tokens served afterwards cost a forward pass each. ``unique`` tokens at most are there:
-        beyond them data repeat, and ``repetition=(R_D, R_N)`` says how repeated tokens and
-        excess parameters count (default: Muennighoff's constants).
-
-        Laws of a constant, a power of N and a power of D, however written, have closed forms;
-        everything else is searched for, to all digits. With ``level`` the result has intervals by
-        the delta method; ``fit.bootstrap(...).allocate(...)`` has them from resamples. Raises
-        ValueError when the fitted law has no optimum.
-
-        >>> import lawfit as lf
-        >>> N, D = np.meshgrid([1e7, 1e8, 1e9, 1e10], [1e9, 1e10, 1e11])
-        >>> runs = {"N": N.ravel(), "D": D.ravel()}
-        >>> runs["loss"] = 1.8 + 480/runs["N"]**0.35 + 2000/runs["D"]**0.37
-        >>> fit = lf.fit("loss = E + A/N**alpha + B/D**beta", runs)
-        >>> f"{fit.allocate(1e21).N:.4g}, {fit.allocate(1e21, inference=1e12).N:.4g}"
-        '3.144e+09, 3.438e+08'
-        >>> f"{fit.allocate(loss=2.1).compute:.4g}, {fit.allocate(loss=2.1, N=2e9).compute:.4g}"
-        '8.718e+21, 9.799e+22'
-        """
-        from .allocate import allocate
-        from .question import as_question
-
-        return allocate(self, as_question(compute, question), level)
 
     def diagnose(self, *, profiles: bool = False) -> Diagnosis:
         """Rows that stand out and rows that decide, and which parameters trade off.
