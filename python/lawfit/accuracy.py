@@ -70,8 +70,8 @@ def decision_accuracy(
     if len(recipes) < 2:
         raise ValueError("predicted: give at least two recipes")
     if differ := set(recipes) ^ set(actual):
-        raise ValueError(f"actual: recipes must be those of predicted; {sorted(map(str, differ))[0]}"
-                         " is in one of the two only")
+        raise ValueError("actual: recipes must be those of predicted; "
+                         f"{sorted(map(str, differ))[0]} is in one of the two only")
     values, drawn = _predictions(predicted, at)
     truth = np.array([np.mean(np.asarray(actual[name], dtype=np.float64)) for name in recipes])
     for name, array in (("predicted", values), ("actual", truth)):

@@ -78,7 +78,8 @@ def block_of(fits: Fits, these: np.ndarray, by: Any) -> Block:
     return Block(law, batch.losses[loss], batch.ons[on], these, data, offsets,
                   positions[rows], np.ascontiguousarray(raw["params"][at]),
                   np.ascontiguousarray(raw["active"][at]), units,
-                  np.ascontiguousarray(raw["numbers"][at]) if batch.losses[loss].own_numbers else None)
+                  np.ascontiguousarray(raw["numbers"][at]) if batch.losses[loss].own_numbers
+                  else None)
 
 
 def within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -115,10 +115,10 @@ class Bootstrap:
         ``"studentized"`` (needs a standard error of each replicate, likewise) or ``"expanded"``
         (percentiles further out still). How often each holds the truth is measured in the
         README; the default is the one that holds its level best. Intervals end at the bounds; of
-        a parameter that lies on one, ``"basic"``, ``"bca"`` and ``"studentized"`` are NaN, the others begin
-        there. From fewer than 30 rows or
-        clusters one FitWarning says that none does for sure. Raises ValueError for other
-        methods and for a jackknife, whose replicates are not draws.
+        a parameter that lies on one, ``"basic"``, ``"bca"`` and ``"studentized"`` are NaN, the
+        others begin there. From fewer than 30 rows or clusters one FitWarning says that none does
+        for sure. Raises ValueError for other methods and for a jackknife, whose replicates are
+        not draws.
         """
         self.basis.warn(3)
         law, out = self.fit.law, {}
@@ -143,7 +143,8 @@ class Bootstrap:
         """
         quantity = quantity_of(self.fit, expression, variables)
         return self.derived(
-            quantity.expression, lambda matrix: np.asarray(quantity.points.shaped(quantity.values(matrix)))
+            quantity.expression,
+            lambda matrix: np.asarray(quantity.points.shaped(quantity.values(matrix))),
         )
 
     def derived(

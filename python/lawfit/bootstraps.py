@@ -71,7 +71,7 @@ class Bootstraps:
     def interval(
         self, level: float = 0.95, method: str | None = None
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Parameter name -> (low, high), arrays over fits; methods as for ``Bootstrap.interval``."""
+        """Parameter name -> (low, high), arrays over fits; see ``Bootstrap.interval``."""
         self.few(4)
         out = {}
         for name in self.params:
@@ -242,8 +242,8 @@ def _covariances(boots: Bootstraps) -> list[tuple[Block, np.ndarray, np.ndarray]
     chosen = native_options(boots.fits, boots.seed, None)
     absolute = boots.fits.batch.absolute_sigma
     for block in blocks_of(boots.fits, settings["by"]):
-        arguments = resampling_arguments(block, boots.method, settings["multiplier"], settings["noise"],
-                               boots.replicates)
+        arguments = resampling_arguments(block, boots.method, settings["multiplier"],
+                                         settings["noise"], boots.replicates)
         simulated = boots.method in ("residual", "parametric")
         kind = ("cluster" if settings["clustered"] else
                 "jacobian" if simulated and block.loss.name == "squared" else "sandwich")

@@ -53,7 +53,8 @@ def centred_coordinates(fit: Fit) -> tuple[Array, np.ndarray]:
         with np.errstate(all="ignore"):
             terms = power_sum(law, np.asarray(law.expand(free + shifts)))
             logs = np.array([
-                np.log(np.abs(term.coefficient)) + sum(p * centre[n] for n, p in term.powers.items())
+                np.log(np.abs(term.coefficient))
+                + sum(p * centre[n] for n, p in term.powers.items())
                 for term in terms
             ])
     except NotAPowerSum:

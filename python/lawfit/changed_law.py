@@ -1,4 +1,4 @@
-"""New laws from a law: parameters tied, fixed, bounded, ordered or believed, variables as shares."""
+"""New laws from a law: parameters tied, fixed, bounded, ordered, believed; variables as shares."""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ def _variables(fit: Fit, boot: Bootstrap | None) -> Items:
         source = fit.rows.sources.get(name, name)
         out.append(Item(block, f"variable {name}", f"column {source}{words}"))
     return [*out, Item(block, "measured", f"column {fit.rows.y_name}"),
-            Item(block, "definitions: embeddings, active or total size, unique or repeated "
-                        "tokens, how compute is counted, units of the loss, data set and split", "")]
+            Item(block, "definitions: embeddings, active or total size, unique or repeated tokens, "
+                        "how compute is counted, units of the loss, data set and split", "")]
 
 
 def _training(fit: Fit, boot: Bootstrap | None) -> Items:
@@ -154,7 +154,8 @@ def _objective(fit: Fit, boot: Bootstrap | None) -> Items:
     rows = fit.rows
     weights = ("weights multiply the loss" if rows.weights is not None else
                "sigma divides the residual" if rows.sigma is not None else "none")
-    return [Item("Objective", "residual and loss", f"observed - fitted on {fit.on} scale, {fit.loss}"),
+    return [Item("Objective", "residual and loss",
+                 f"observed - fitted on {fit.on} scale, {fit.loss}"),
             Item("Objective", "sum or mean", "weighted sum over rows; squared loss as r**2/2"),
             Item("Objective", "weights", weights)]
 
@@ -205,7 +206,8 @@ def _uncertainty(fit: Fit, boot: Bootstrap | None) -> Items:
                      for name, (low, high) in boot.interval(0.95).items())
     return [Item(block, "method, unit of resampling, replicates, failed refits, interval",
                  f"{boot.method} bootstrap, {boot.replicates:,} replicates, {boot.failed:,} failed "
-                 f"refits left out, seed {boot.seed}; 95 % {DEFAULT} intervals of the mean: {ends}")]
+                 f"refits left out, seed {boot.seed}; 95 % {DEFAULT} intervals of the mean: "
+                 f"{ends}")]
 
 
 def _quality(fit: Fit, boot: Bootstrap | None) -> Items:
@@ -221,7 +223,8 @@ def _extrapolation(fit: Fit, boot: Bootstrap | None) -> Items:
     largest = ", ".join(f"{fit.rows.sources.get(name, name)} {fit.rows.columns[name].max():.4g}"
                         for name in fit.law.variables)
     return [Item("Extrapolation", "largest values fitted", largest or "no variables"),
-            Item("Extrapolation", "held-out largest points: factor, error, coverage; simpler laws", ""),
+            Item("Extrapolation", "held-out largest points: factor, error, coverage; simpler laws",
+                 ""),
             Item("Sensitivity", "form, delta, starts, subset, floor, counting: spread of the "
                                 "headline quantity", "")]
 

@@ -150,8 +150,8 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
                      help="residual space: linear, log, logit, relative (default: linear)")
     how.add_argument("--loss", default=["squared"], type=_listed, metavar="LOSS",
                      help="squared, huber:1e-3, soft_l1:S, cauchy:S, absolute, quantile:Q, "
-                     "log_cosh:S, or a likelihood: poisson, negative_binomial, binomial:trials=COLUMN, "
-                     "student_t:nu=NU, gaussian (default: squared)")
+                     "log_cosh:S, or a likelihood: poisson, negative_binomial, "
+                     "binomial:trials=COLUMN, student_t:nu=NU, gaussian (default: squared)")
     how.add_argument("--fix", action="append", default=[], metavar="NAME=VALUE",
                      help="hold a parameter; repeatable")
     how.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH",

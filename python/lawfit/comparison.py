@@ -207,7 +207,8 @@ def _likelihood_ratio(fit: Fit, theirs: np.ndarray) -> float:
     left = degrees_of_freedom(fit)
     if left <= 0 or fit.loss.name in ("absolute", "quantile") or fit.loss.own_numbers:
         return math.nan
-    arguments = (*table_arguments(fit.law, fit.rows), *objective_arguments(fit.on, fit.loss, fit.numbers))
+    arguments = (*table_arguments(fit.law, fit.rows),
+                 *objective_arguments(fit.on, fit.loss, fit.numbers))
     at = _core.pointwise(fit.law.graph(), free_values(fit.law, theirs), *arguments)
     here = _core.pointwise(fit.law.graph(), free_values(fit.law, fit.values), *arguments)
     rise = at["value"].sum() - here["value"].sum()

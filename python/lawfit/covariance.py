@@ -25,7 +25,7 @@ KINDS = ("jacobian", "hessian", "sandwich", "cluster")
 
 
 def default_kind(loss: Loss) -> str:
-    """The covariance of a loss by default: J'WJ is for least squares, information for likelihoods."""
+    """A loss's covariance by default: J'WJ is for least squares, information for likelihoods."""
     return "hessian" if loss.likelihood else "jacobian" if loss.name == "squared" else "sandwich"
 
 
@@ -52,7 +52,8 @@ def full_covariance(
         raise ValueError(f"kind: unknown covariance {kind!r}; choose from {', '.join(KINDS)}")
     if fit.joint is not None:
         if units is not None:
-            raise ValueError("by: use fits.shared.covariance(by=...) for fits that share parameters")
+            raise ValueError("by: use fits.shared.covariance(by=...) for fits that share "
+                             "parameters")
         return fit.joint.covariance(kind, absolute)
     if (kind == "cluster") != (units is not None):
         raise ValueError("by: goes with kind='cluster', and kind='cluster' needs it")
@@ -74,7 +75,8 @@ def free_covariance_of(
     gaussian = fit.loss.name == "gaussian" and kind == "hessian" and not absolute
     inner = np.array(_core.covariance(
         fit.law.graph(), free_values(fit.law, fit.values), *table_arguments(fit.law, fit.rows),
-        *objective_arguments(fit.on, fit.loss, fit.numbers), active, kind, absolute or gaussian, units,
+        *objective_arguments(fit.on, fit.loss, fit.numbers), active, kind, absolute or gaussian,
+        units,
     ))
     if gaussian:
         inner *= gaussian_variance(fit.loss, fit.objective, mean_weight(fit.rows), len(fit.rows))

@@ -126,8 +126,9 @@ def read_rows(
 
     ``variables`` are the law's; ``columns`` maps those whose data column has another name.
     ``weights`` and ``sigma`` are a column name, a scalar or an array with one value a row;
-    ``losses`` are those the measured column must suit. The filter ``where`` (mask or text) applies first, then the rule for cells that are not finite
-    (``nan="raise"`` or ``"drop"``), then rows of zero weight leave.
+    ``losses`` are those the measured column must suit. The filter ``where`` (mask or text) applies
+    first, then the rule for cells that are not finite (``nan="raise"`` or ``"drop"``), then rows
+    of zero weight leave.
 
     Raises ValueError or TypeError naming argument, column and first bad row.
 
@@ -169,9 +170,10 @@ class Reader:
         for argument, value in (("weights", weights), ("sigma", sigma)):
             if value is not None:
                 self.cells[argument] = _cells(table, value, argument, self.total)
-        self.trials = reading if isinstance(reading, Binomial) and reading.trials is not None else None
-        if self.trials is not None:
-            self.cells["trials"] = _cells(table, self.trials.trials, "trials", self.total)
+        self.trials: Binomial | None = None
+        if isinstance(reading, Binomial) and reading.trials is not None:
+            self.trials = reading
+            self.cells["trials"] = _cells(table, reading.trials, "trials", self.total)
 
     def mask(self, where: Any, argument: str) -> np.ndarray | None:
         """The rows a mask or filter text keeps; None for all of them."""
@@ -225,7 +227,8 @@ class Reader:
             return cells
         trials = cells["trials"]
         with np.errstate(all="ignore"):  # rows that are left out may hold anything
-            shares = read_trials(self.trials, y.label, y.values, trials.label, trials.values, refuse)
+            shares = read_trials(self.trials, y.label, y.values, trials.label, trials.values,
+                                 refuse)
             sigma = _Cells("trials", trials.values**-0.5)
         return {**cells, "y": _Cells(y.label, shares), "sigma": sigma}
 

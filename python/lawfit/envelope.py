@@ -201,7 +201,8 @@ class _Curves(_Choice):
         at = losses.argmin(axis=1)
         loss = np.take_along_axis(losses, at[:, None, :], axis=1)[:, 0]
         reached = np.isfinite(loss)
-        return _Chosen(np.where(reached, self.size[at], np.nan), np.where(reached, loss, np.nan), at)
+        return _Chosen(np.where(reached, self.size[at], np.nan),
+                       np.where(reached, loss, np.nan), at)
 
 
 def _labels(data: Any, by: str, runs: Runs) -> np.ndarray:

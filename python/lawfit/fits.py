@@ -276,9 +276,9 @@ class Fits:
 
         Fits that share parameters are refitted together: ``"pairs"`` draws rows within every
         group and ``"bayesian"`` weights them, ``"cluster"`` draws clusters within every group (of
-        the whole table, where one has rows of several groups or a group has only one), ``"jackknife"`` leaves out each
-        row or cluster of the table; other methods raise ValueError. A group that a replicate has
-        too few rows of for its own parameters has NaN there.
+        the whole table, where one has rows of several groups or a group has only one),
+        ``"jackknife"`` leaves out each row or cluster of the table; other methods raise ValueError.
+        A group that a replicate has too few rows of for its own parameters has NaN there.
         """
         from .bootstrap_many import bootstrap_many
 

@@ -67,8 +67,8 @@ class Identifiability:
             r = self.correlation[at, partner]
             cells = (self.names[partner], f"{r:+.3f}") if len(self.names) > 1 else ("", "")
             rows.append((name, number(self.inflation[name], 3), *cells, ""))
-        lines = [f"condition number {number(self.condition, 3)}, amplitudes taken at the data's centre",
-                 table(rows)]
+        lines = [f"condition number {number(self.condition, 3)}, amplitudes taken at the data's "
+                 "centre", table(rows)]
         return "\n".join([*lines, *map(str, self.directions)])
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .result import Fit
     from .shared import Shared
 
-__all__ = ["CRITERIA", "criterion", "has_likelihood", "log_likelihood", "log_likelihoods", "parameter_counts",
-           "row_counts", "scores"]
+__all__ = ["CRITERIA", "criterion", "has_likelihood", "log_likelihood", "log_likelihoods",
+           "parameter_counts", "row_counts", "scores"]
 
 CRITERIA = ("aic", "aicc", "bic")
 _gammaln = np.frompyfunc(math.lgamma, 1, 1)
@@ -129,8 +129,8 @@ def own_count(loss: Loss) -> int:
 def _need_likelihood(loss: Loss, what: str) -> None:
     if not has_likelihood(loss):
         raise ValueError(
-            f"{what}: needs a likelihood, which the loss {loss} is not; fit with loss='squared' or a "
-            "likelihood such as StudentT(), or compare held-out errors (rank by='cv')"
+            f"{what}: needs a likelihood, which the loss {loss} is not; fit with loss='squared' or "
+            "a likelihood such as StudentT(), or compare held-out errors (rank by='cv')"
         )
 
 
@@ -160,7 +160,8 @@ def _row_terms(
     else:
         terms = _log_slope(y, on) - (0 if sigma is None else np.log(sigma))
         if isinstance(loss, StudentT) and not loss.free:
-            terms = terms + _student_constant(loss.nu) - math.log(loss.scale)  # type: ignore[arg-type]
+            constant = _student_constant(loss.nu)  # type: ignore[arg-type]
+            terms = terms + constant - math.log(loss.scale)  # type: ignore[arg-type]
         if loss.name == "squared":  # weights are reciprocal variances
             return terms + (0 if weights is None else 0.5 * np.log(weights))
     return terms if weights is None else weights * terms
@@ -171,7 +172,8 @@ def _count_terms(loss: Loss, y: np.ndarray, sigma: np.ndarray | None) -> np.ndar
     if isinstance(loss, Binomial):
         trials = np.ones_like(y) if sigma is None else np.round(sigma**-2, 9)
         won = trials * y
-        return _log_gamma(trials + 1, -won - 1, won - trials - 1) + trials * (_log_power(y) + _log_power(1 - y))
+        ways = _log_gamma(trials + 1, -won - 1, won - trials - 1)
+        return ways + trials * (_log_power(y) + _log_power(1 - y))
     factorial = _log_gamma(-y - 1)
     if isinstance(loss, Poisson):
         return factorial + _log_power(y) - y
@@ -184,7 +186,8 @@ def _count_terms(loss: Loss, y: np.ndarray, sigma: np.ndarray | None) -> np.ndar
 
 def _log_gamma(*arguments: np.ndarray) -> np.ndarray:
     """Sum of log Gamma, with a minus sign for arguments that are negative."""
-    return sum(np.sign(x) * _gammaln(np.abs(x)).astype(float) for x in arguments)  # type: ignore[return-value]
+    terms = (np.sign(x) * _gammaln(np.abs(x)).astype(float) for x in arguments)
+    return sum(terms)  # type: ignore[return-value]
 
 
 def _log_power(y: np.ndarray) -> np.ndarray:

@@ -30,9 +30,9 @@ class IsoFlop(Growth):
 
     Arrays over slices by rising budget: ``compute``, ``size`` (the vertex), ``tokens`` (from
     ``compute = cost*size*tokens``) and ``loss``, NaN where a slice has no vertex; ``low`` and
-    ``high`` are the vertex's interval at ``level`` from replicates, by ``method``. ``exponent`` is a in
-    size ~ compute**a, with ``exponent_interval``; that of the tokens is 1 - a. ``slices`` has the
-    details, ``sizes`` the vertices [replicates, slices], ``exponents`` one a replicate.
+    ``high`` are the vertex's interval at ``level`` from replicates, by ``method``. ``exponent`` is
+    a in size ~ compute**a, with ``exponent_interval``; that of the tokens is 1 - a. ``slices`` has
+    the details, ``sizes`` the vertices [replicates, slices], ``exponents`` one a replicate.
 
     ``bias`` estimates how far this curve's vertices are from the truth because valleys are not
     symmetric and slices not centred: ``bias.size`` (in logs, a slice) and ``bias.exponent``.
@@ -183,8 +183,8 @@ def isoflop_of(
     spread, left = noise_of(groups, usable, curve, noise, len(runs))
     used = sum(len(group.rows) for group, fine in zip(groups, usable, strict=True) if fine)
     basis = Basis(used, False, None if noise is not None and weights is None else left)
-    sizes = replicate_sizes(groups, usable, curve, spread, weights, whole("replicates", replicates, 2),
-                        seed, len(runs))
+    sizes = replicate_sizes(groups, usable, curve, spread, weights,
+                            whole("replicates", replicates, 2), seed, len(runs))
     budgets = np.array([part.compute for part in parts])
     best = np.array([[part.size if fine else np.nan for part, fine in zip(parts, usable,
                                                                            strict=True)]])

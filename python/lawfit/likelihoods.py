@@ -18,7 +18,8 @@ import numpy as np
 
 from .losses import Loss
 
-__all__ = ["Binomial", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson", "StudentT", "check_likelihoods"]
+__all__ = ["Binomial", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson", "StudentT",
+           "check_likelihoods"]
 
 Numbers = tuple[float, float]
 
@@ -32,7 +33,9 @@ class Likelihood(Loss):
         """Estimated numbers by name, from the engine's pairs [..., 2] or the objective."""
         return {}
 
-    def nuisance_stderr(self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any) -> dict[str, Any]:
+    def nuisance_stderr(
+        self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any
+    ) -> dict[str, Any]:
         """Their standard errors, from the engine's errors [..., 2] of its own two numbers."""
         return {}
 
@@ -45,7 +48,8 @@ def _number(loss: str, argument: str, value: Any, infinite: bool = False) -> Non
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{loss}: {argument} must be a number or None, not {type(value).__name__}")
     if not (value > 0 and (infinite or math.isfinite(value))):
-        raise ValueError(f"{loss}: {argument} must be positive{'' if infinite else ' and finite'}, not {value!r}")
+        finite = "" if infinite else " and finite"
+        raise ValueError(f"{loss}: {argument} must be positive{finite}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,9 @@ class Gaussian(Likelihood):
         """The standard deviation: twice the objective is the weighted sum of squares."""
         return {} if self.scale is not None else {"sigma": np.sqrt(2 * objective / weight)}
 
-    def nuisance_stderr(self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any) -> dict[str, Any]:
+    def nuisance_stderr(
+        self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any
+    ) -> dict[str, Any]:
         """sigma/sqrt(2 n)."""
         return {name: value / np.sqrt(2 * rows) for name, value in nuisance.items()}
 
@@ -122,27 +128,34 @@ class StudentT(Likelihood):
         return float(scale), float(tail), self.scale is None, self.nu is None
 
     def __str__(self) -> str:
-        given = [f":{name}={float(value)!r}" for name, value in (("nu", self.nu), ("scale", self.scale))
-                 if value is not None]
+        known = (("nu", self.nu), ("scale", self.scale))
+        given = [f":{name}={float(value)!r}" for name, value in known if value is not None]
         return self.name + "".join(given)
 
     @np.errstate(all="ignore")
     def nuisance(self, numbers: Any, objective: Any, weight: Any) -> dict[str, Any]:
         """nu and scale, those that are estimated."""
-        return {name: 1 / np.float64(numbers[..., 1]) if name == "nu" else numbers[..., 0] for name in self.free}
+        found = {"nu": 1 / np.float64(numbers[..., 1]), "scale": numbers[..., 0]}
+        return {name: found[name] for name in self.free}
 
     @np.errstate(all="ignore")
-    def nuisance_stderr(self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any) -> dict[str, Any]:
+    def nuisance_stderr(
+        self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any
+    ) -> dict[str, Any]:
         """The engine's are of log scale and of 1/nu."""
-        return {name: errors[..., 1] / numbers[..., 1] ** 2 if name == "nu" else errors[..., 0] * numbers[..., 0]
-                for name in self.free}
+        found = {"nu": errors[..., 1] / numbers[..., 1] ** 2,
+                 "scale": errors[..., 0] * numbers[..., 0]}
+        return {name: found[name] for name in self.free}
 
     def limits(self, nuisance: dict[str, float]) -> dict[str, str]:
         """nu at infinity or at 1."""
         nu = nuisance.get("nu", 2.0)
         if nu == math.inf:
-            return {"nu": "infinite: the residuals show no heavier tails than the normal distribution's"}
-        return {"nu": "at its lower bound: tails as heavy as Cauchy's; try Cauchy or Absolute"} if nu <= 1 else {}
+            return {"nu": "infinite: the residuals show no heavier tails than the normal "
+                          "distribution's"}
+        if nu <= 1:
+            return {"nu": "at its lower bound: tails as heavy as Cauchy's; try Cauchy or Absolute"}
+        return {}
 
 
 class _Counts(Likelihood):
@@ -213,7 +226,9 @@ class NegativeBinomial(_Counts):
         return {} if self.size is not None else {"size": 1 / alpha, "alpha": alpha}
 
     @np.errstate(all="ignore")
-    def nuisance_stderr(self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any) -> dict[str, Any]:
+    def nuisance_stderr(
+        self, numbers: Any, errors: Any, nuisance: dict[str, Any], rows: Any
+    ) -> dict[str, Any]:
         """The engine's is of alpha."""
         if self.size is not None:
             return {}
@@ -223,7 +238,8 @@ class NegativeBinomial(_Counts):
         """alpha at zero."""
         if nuisance.get("alpha", 1.0) > 0:
             return {}
-        return {"size": "infinite: the counts scatter no more than Poisson's", "alpha": "zero: Poisson"}
+        return {"size": "infinite: the counts scatter no more than Poisson's",
+                "alpha": "zero: Poisson"}
 
 
 @dataclass(frozen=True)
@@ -304,22 +320,23 @@ def check_likelihoods(losses: Sequence[Loss], ons: Sequence[str], sigma: Any) ->
 
     >>> check_likelihoods([Poisson()], ["log"], None)
     Traceback (most recent call last):
-    ValueError: on: loss poisson needs on='linear', not 'log': counts and shares have no other residual space
+    ValueError: on: loss poisson needs on='linear', not 'log': counts have no other residual space
     """
     for loss in losses:
         if not loss.of_counts:
             continue
         other = [on for on in ons if on != "linear"]
         if other:
-            raise ValueError(f"on: loss {loss} needs on='linear', not {other[0]!r}: counts and shares "
-                             "have no other residual space")
+            what = "shares" if isinstance(loss, Binomial) else "counts"
+            raise ValueError(f"on: loss {loss} needs on='linear', not {other[0]!r}: {what} have no "
+                             "other residual space")
         if sigma is not None:
-            raise ValueError(f"sigma: loss {loss} says itself how values scatter; weights= can make rows "
-                             "count more or less")
+            raise ValueError(f"sigma: loss {loss} says itself how values scatter; weights= can "
+                             "make rows count more or less")
     reading = [loss for loss in losses if isinstance(loss, Binomial) and loss.trials is not None]
     if reading and len(losses) > 1:
-        raise ValueError("losses: Binomial with trials changes how the measured column is read, so it "
-                         "needs a call of its own")
+        raise ValueError("losses: Binomial with trials changes how the measured column is read, so "
+                         "it needs a call of its own")
     return reading[0] if reading else losses[0]
 
 
@@ -331,19 +348,24 @@ def check_counts(losses: Sequence[Loss], label: str, y: np.ndarray, refuse: Refu
     for loss in losses:
         if isinstance(loss, Binomial):
             if not loss.counts:
-                refuse(label, (y < 0) | (y > 1), "outside [0, 1], and Binomial needs shares; numbers of "
-                       "successes go with counts=True and trials=")
+                refuse(label, (y < 0) | (y > 1), "outside [0, 1], and Binomial needs shares; "
+                       "numbers of successes go with counts=True and trials=")
         elif loss.of_counts:
-            refuse(label, y < 0, f"negative, and {type(loss).__name__} needs counts")
-            refuse(label, y != np.floor(y), f"no whole number, and {type(loss).__name__} needs counts")
+            needs = f"{type(loss).__name__} needs counts"
+            refuse(label, y < 0, f"negative, and {needs}")
+            refuse(label, y != np.floor(y), f"no whole number, and {needs}")
 
 
-def read_trials(loss: Binomial, label: str, y: np.ndarray, trials_label: str, trials: np.ndarray, refuse: Refuse) -> np.ndarray:
+def read_trials(
+    loss: Binomial, label: str, y: np.ndarray, trials_label: str, trials: np.ndarray,
+    refuse: Refuse,
+) -> np.ndarray:
     """The shares of successes, once trials and numbers of successes are checked."""
     refuse(trials_label, ~(trials > 0), "not positive; every row needs at least one trial")
     if not loss.counts:
         return y
-    refuse(trials_label, trials != np.floor(trials), "no whole number, and counts=True needs whole trials")
+    refuse(trials_label, trials != np.floor(trials),
+           "no whole number, and counts=True needs whole trials")
     refuse(label, (y < 0) | (y != np.floor(y)), "no count >= 0, and Binomial was told counts=True")
     refuse(label, y > trials, "more than its row's trials")
     return y / trials

@@ -25,8 +25,9 @@ class LocalModel(NamedTuple):
     ``jacobian`` [n, q] are slopes of the fitted values in the residual space, ``weights`` what a
     squared residual counts there (1/sigma**2 or weights, the loss left out), ``gradient`` [n, q]
     those of each row's loss. ``residuals`` are observed less fitted, ``scale`` the standard
-    deviation of one of weight 1 (1 for counts and shares, whose weights say it): from the sum of squares on n - q, or for losses other than
-    squared from the median of their sizes, which outliers cannot move.
+    deviation of one of weight 1 (1 for counts and shares, whose weights say it): from the sum of
+    squares on n - q, or for losses other than squared from the median of their sizes, which
+    outliers cannot move.
     """
 
     names: tuple[str, ...]

@@ -140,8 +140,8 @@ def new_run_noise(
     """
     if fit.loss.of_counts:
         raise ValueError(
-            f"kind='new': new values under loss {fit.loss} are counts or shares and not normal around "
-            "their mean; draw them from the distribution at the predicted mean"
+            f"kind='new': new values under loss {fit.loss} are counts or shares and not normal "
+            "around their mean; draw them from the distribution at the predicted mean"
         )
     if noise is None and fit.rows.sigma is not None:
         raise ValueError(
@@ -206,7 +206,7 @@ def moving(fit: Fit) -> int:
 
 
 def known_scale(fit: Fit) -> bool:
-    """Whether nothing about the scatter is estimated: sigma is absolute, or counts have their own."""
+    """Whether nothing about the scatter is estimated: absolute sigma, or counts with their own."""
     return fit.loss.of_counts or (fit.absolute_sigma and fit.rows.sigma is not None)
 
 

@@ -88,7 +88,8 @@ def profile(
     from .profile_solution import profile_solution
     from .solution import read
 
-    refuse_joint(fit, "profile", "fits.bootstrap() and fit.interval(method='wald') know all of them")
+    refuse_joint(fit, "profile",
+                 "fits.bootstrap() and fit.interval(method='wald') know all of them")
     if (parameter is None) == (derived is None):
         if parameter is not None:
             raise ValueError("derived: give a parameter or derived=, not both")
@@ -217,8 +218,9 @@ def run(
         )
     if fit.loss.own_numbers:
         raise ValueError(
-            f"profile: loss {fit.loss} estimates numbers of its own, which a profile would hold fixed; "
-            f"use interval(method='wald') or fit.bootstrap(), or fix {', '.join(fit.nuisance)}"
+            f"profile: loss {fit.loss} estimates numbers of its own, which a profile would hold "
+            "fixed; use interval(method='wald') or fit.bootstrap(), or fix "
+            f"{', '.join(fit.nuisance)}"
         )
     known = _calibrate(fit, quantity.slope, check_level(level), by, covariance)
     rise = 0.5 * known.quantile**2 * known.scale

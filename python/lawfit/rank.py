@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .batches import Batches
-from .information import CRITERIA, has_likelihood, log_likelihoods, parameter_counts, row_counts, scores
 from .held_out import fold_masks, held_out_errors, holdout_mask, measuring_space
+from .information import (
+    CRITERIA,
+    has_likelihood,
+    log_likelihoods,
+    parameter_counts,
+    row_counts,
+    scores,
+)
 
 if TYPE_CHECKING:
     from .fits import Fits
@@ -23,8 +30,8 @@ class Ranking:
 
     ``score`` is the criterion (less is better), ``delta`` what it lies above the best of its
     set, ``weight`` the share exp(-delta/2) has among its set (NaN for errors, which have none),
-    ``place`` 1 for the best: arrays in the order of ``fits``. Fits that did not converge, or whose criterion is undefined (too few
-    rows), come last in their set with a NaN score and no weight.
+    ``place`` 1 for the best: arrays in the order of ``fits``. Fits that did not converge, or whose
+    criterion is undefined (too few rows), come last in their set with a NaN score and no weight.
     """
 
     fits: Fits
@@ -59,13 +66,13 @@ def rank(
 ) -> Ranking:
     """The fits of equal rows against each other.
 
-    ``"aic"``, ``"aicc"`` and ``"bic"`` need a likelihood: a loss that is one, or squared loss, which
-    stands for normal errors with one unknown scale. To compare residual spaces the density is
-    taken of y itself: on ``"log"``, for example, the sum of log(y) enters. Numbers that the loss
+    ``"aic"``, ``"aicc"`` and ``"bic"`` need a likelihood: a loss that is one, or squared loss,
+    which stands for normal errors with one unknown scale. To compare residual spaces the density
+    is taken of y itself: on ``"log"``, for example, the sum of log(y) enters. Numbers that the loss
     estimates (the scale) count as parameters. AICc = -2 log L + 2k n/(n - k - 1), BIC =
-    -2 log L + k log n, with k parameters on n rows. Where groups share parameters the likelihood is that of all
-    groups together, n counts all their rows and k shared parameters once. Fits of laws that have
-    tables of their own are compared with those of the same law only. Sources: N. Sugiura,
+    -2 log L + k log n, with k parameters on n rows. Where groups share parameters the likelihood is
+    that of all groups together, n counts all their rows and k shared parameters once. Fits of laws
+    that have tables of their own are compared with those of the same law only. Sources: N. Sugiura,
     Communications in Statistics A7 (1978); G. Schwarz, Annals of Statistics 6 (1978).
 
     ``"cv"`` is for any loss: the root mean squared error on rows left out, ``folds`` times
@@ -100,8 +107,8 @@ def rank(
         if holdout is None:
             raise ValueError("rank: by='holdout' needs holdout=, a mask of the rows to leave out")
         if isinstance(fits.batch, Batches):
-            raise ValueError("rank: these laws have tables of their own, and a mask says nothing of "
-                             "which; use by='cv', or lf.fit_many of one of the tables")
+            raise ValueError("rank: these laws have tables of their own, and a mask says nothing "
+                             "of which; use by='cv', or lf.fit_many of one of the tables")
         masks = holdout_mask(fits.batch, holdout)
         score = held_out_errors(fits, masks, measuring_space(fits, on))
     else:

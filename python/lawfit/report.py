@@ -107,9 +107,11 @@ def nuisance_lines(fit: Fit) -> list[str]:
     if not isinstance(fit.loss, Likelihood) or not fit.nuisance:
         return []
     limits = fit.loss.limits(fit.nuisance)
-    shown = [f"{name} {number(value)}" + (f" +- {number(fit.nuisance_stderr[name], 3)}" if name not in limits else "")
-             for name, value in fit.nuisance.items()]
-    return ["likelihood: " + ", ".join(shown), *(f"{name} is {why}" for name, why in limits.items())]
+    errors = {name: "" if name in limits else f" +- {number(fit.nuisance_stderr[name], 3)}"
+              for name in fit.nuisance}
+    shown = [f"{name} {number(value)}{errors[name]}" for name, value in fit.nuisance.items()]
+    return ["likelihood: " + ", ".join(shown),
+            *(f"{name} is {why}" for name, why in limits.items())]
 
 
 def parameter_table(fit: Fit) -> str:
@@ -194,7 +196,8 @@ def summary(fit: Fit) -> dict[str, Any]:
         "nuisance": dict(fit.nuisance),
         "nuisance_stderr": dict(fit.nuisance_stderr),
         "objective": fit.objective,
-        "log_likelihood": fit.log_likelihood if has_likelihood(fit.loss) and fit.joint is None else None,
+        "log_likelihood": (fit.log_likelihood if has_likelihood(fit.loss) and fit.joint is None
+                           else None),
         "r2": r2,
         "rmse": rmse,
         "rmse_raw": raw,

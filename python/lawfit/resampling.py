@@ -80,16 +80,19 @@ def plan(
     if noise is not None and method != "parametric":
         raise ValueError(f"noise: goes with method='parametric', not {method!r}")
     replicates = count if method == "jackknife" else 1000 if n is None else whole("n", n, 1)
-    scheme: dict[str, Any] = {"kind": method, "keys": row_keys(fit.rows.positions, np.array([0, len(fit.rows)]))}
+    ends = np.array([0, len(fit.rows)])
+    scheme: dict[str, Any] = {"kind": method, "keys": row_keys(fit.rows.positions, ends)}
     if units is not None:
         scheme["units"] = units
-    data, objective = (*table_arguments(fit.law, fit.rows),), numbered_objective(fit.on, fit.loss, fit.numbers)
+    data = (*table_arguments(fit.law, fit.rows),)
+    objective = numbered_objective(fit.on, fit.loss, fit.numbers)
     if method in ("residual", "wild", "parametric"):
         data, objective = _held(fit, data, objective)
         around = fit if null is None else restricted(fit, null)
         scheme |= _targets(around, method, multiplier, noise, count, units)
     elif null is not None:
-        raise ValueError(f"null: goes with new targets (residual, wild, parametric), not {method!r}")
+        raise ValueError("null: goes with new targets (residual, wild, parametric), not "
+                         f"{method!r}")
     return Plan(method, replicates, scheme, units, data, objective)
 
 
@@ -105,8 +108,8 @@ def check_method(loss: Loss, method: str) -> None:
         )
     if method == "parametric" and loss.name == "student_t":
         raise ValueError(
-            f"method: 'parametric' draws normal errors, which loss {loss} does not have; choose from "
-            f"residual, wild, {others}"
+            f"method: 'parametric' draws normal errors, which loss {loss} does not have; choose "
+            f"from residual, wild, {others}"
         )
 
 
@@ -175,7 +178,8 @@ def _own(fit: Fit, n: int | None, method: str, by: Any, weights: Any) -> Plan:
     scheme: dict[str, Any] = {"kind": "given", "given": array}
     if units is not None:
         scheme["units"] = units
-    data, objective = (*table_arguments(fit.law, fit.rows),), numbered_objective(fit.on, fit.loss, fit.numbers)
+    data = (*table_arguments(fit.law, fit.rows),)
+    objective = numbered_objective(fit.on, fit.loss, fit.numbers)
     return Plan("weights", len(array), scheme, units, data, objective)
 
 

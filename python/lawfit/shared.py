@@ -122,7 +122,8 @@ class Shared(_status.Ended):
 
     @cached_property
     def variance(self) -> float:
-        """Weighted sum (with sigma, of r/sigma) of squared residuals of all groups, on ``freedom``."""
+        """Weighted sum (with sigma, of r/sigma) of all groups' squared residuals, on ``freedom``.
+        """
         from . import _core
 
         data, offsets = self.data

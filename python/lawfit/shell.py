@@ -174,7 +174,8 @@ def _derived(
                 "interval": delta.interval(arguments.level)}  # fmt: skip
     drawn = boot.derive(text)
     return {"expression": text, "value": drawn.value, "stderr": drawn.stderr,
-            "exists": drawn.exists, "interval": drawn.interval(arguments.level, arguments.interval)}  # fmt: skip
+            "exists": drawn.exists,
+            "interval": drawn.interval(arguments.level, arguments.interval)}  # fmt: skip
 
 
 def _replicates(text: str) -> tuple[str, int | None]:

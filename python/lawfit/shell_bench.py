@@ -50,7 +50,8 @@ def bench(arguments: argparse.Namespace) -> int:
         optimize = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
-        results = [_measure(case, optimize, arguments.seconds) for case in (_curves(), _resamples())]
+        results = [_measure(case, optimize, arguments.seconds)
+                   for case in (_curves(), _resamples())]
     if wants_json(arguments):
         print_json({"installation": info(), "results": results})
     else:
@@ -63,7 +64,8 @@ def _measure(case: Case, optimize: Any, seconds: float) -> dict[str, Any]:
     reached = case.ours()
     took = min(_timed(case.ours) for _ in range(ROUNDS))
     result: dict[str, Any] = {
-        "what": case.what, "fits": case.count, "seconds": took, "fits_per_second": case.count / took,
+        "what": case.what, "fits": case.count, "seconds": took,
+        "fits_per_second": case.count / took,
         "scipy_fits": None, "scipy_fits_per_second": None, "times_faster": None, "as_good": None,
     }
     if optimize is None:
@@ -102,7 +104,7 @@ def _print(results: list[dict[str, Any]], scipy: bool) -> None:
         print("pip install scipy to see what it does beside")
 
 
-# ---- learning curves, one start each ------------------------------------------------------------------
+# ---- learning curves, one start each ----
 
 
 def _curves() -> Case:
@@ -136,7 +138,7 @@ def _curves() -> Case:
     return Case(f"{CURVES:,} curves of {POINTS} points", CURVES, ours, scipy)
 
 
-# ---- resamples of the shipped runs ---------------------------------------------------------------------
+# ---- resamples of the shipped runs ----
 
 
 def _resamples() -> Case:

@@ -39,7 +39,8 @@ def fit_table(arguments: argparse.Namespace, laws: list[Any], data: Any, columns
         warnings.simplefilter("ignore", FitWarning)  # the counts say it
         fits = fit_many(
             laws if len(laws) > 1 else laws[0], data, arguments.y, by=arguments.by or None,
-            share=arguments.share or None, columns=columns or None, weights=arguments.weights, sigma=arguments.sigma,
+            share=arguments.share or None, columns=columns or None, weights=arguments.weights,
+            sigma=arguments.sigma,
             on=arguments.on, losses=[as_loss(loss) for loss in arguments.loss],
             starts="auto" if arguments.starts is None else arguments.starts,
             where=arguments.where, threads=arguments.threads, seed=arguments.seed,
@@ -91,7 +92,7 @@ def as_rows(fits: Fits) -> list[dict[str, Any]]:
 
 
 def _nuisance(fits: Fits, at: int) -> dict[str, Any]:
-    """What the fit's likelihood estimated of its own; nothing for losses that have no such numbers."""
+    """What the fit's likelihood estimated of its own; nothing for losses without such numbers."""
     names = [name for name in fits.nuisance if name in fits.batch.losses[fits.places[2][at]].free]
     return {"nuisance": {name: float(fits.nuisance[name][at]) for name in names},
             "nuisance_stderr": {name: float(fits.nuisance_stderr[name][at]) for name in names},

@@ -1,4 +1,4 @@
-"""Options of ``lawfit fit`` that change a law: ties, bounds, orders, priors, shares, fixed values."""
+"""Options of ``lawfit fit`` that change laws: ties, bounds, orders, priors, shares, fixings."""
 
 from __future__ import annotations
 

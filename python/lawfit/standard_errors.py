@@ -84,7 +84,8 @@ def _of_objective(
     if gaussian:
         weights = np.ones(len(sheet)) if sheet.weights is None else sheet.weights
         mean = batch.row_sums(weights)[subsets, groups] / counts
-        errors = errors * np.sqrt(gaussian_variance(kind, raw["objective"][at], mean, counts))[:, None]
+        variance = gaussian_variance(kind, raw["objective"][at], mean, counts)
+        errors = errors * np.sqrt(variance)[:, None]
     return errors, of_numbers
 
 
@@ -106,8 +107,8 @@ def _tied(
     inner = np.array(_core.replicate_covariances(
         law.graph(), ([cut(sheet.columns[name]) for name in law.variables], cut(sheet.y),
                       cut(sheet.weights), cut(sheet.sigma)),
-        numbered_objective(batch.ons[on], kind, numbers), (*law.bounds(), law.guesses()), offsets, values,
-        1, {"kind": "given", "given": np.ones((1, len(taken)))}, values[:, None, :],
+        numbered_objective(batch.ons[on], kind, numbers), (*law.bounds(), law.guesses()), offsets,
+        values, 1, {"kind": "given", "given": np.ones((1, len(taken)))}, values[:, None, :],
         default_kind(kind), batch.absolute_sigma or kind.name == "gaussian",
         options(**batch.settings, keep_starts=False, threads=None), numbers,
     ))[:, 0]

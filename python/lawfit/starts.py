@@ -58,7 +58,8 @@ def _from_array(law: Law, starts: Any, groups: int | None) -> np.ndarray:
     count = len(law.parameters)
     grouped = groups is not None and full.ndim == 3 and len(full) == groups
     if not (grouped or full.ndim == 2) or full.shape[-1] != count:
-        shapes = f"(starts, {count})" + ("" if groups is None else f" or ({groups}, starts, {count})")
+        by_group = "" if groups is None else f" or ({groups}, starts, {count})"
+        shapes = f"(starts, {count}){by_group}"
         raise ValueError(
             f"starts: expected shape {shapes} in the order {', '.join(law.parameters)}, "
             f"got {np.shape(starts)}"

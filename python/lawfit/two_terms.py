@@ -48,7 +48,8 @@ class TwoTerms(NamedTuple):
         both = self.alpha + self.beta
         log_n = np.log(self.A * both / (self.beta * excess)) / self.alpha
         log_d = np.log(self.B * both / (self.alpha * excess)) / self.beta
-        return np.where(excess > 0, np.exp(log_n + log_d), np.where(np.isnan(excess), np.nan, np.inf))
+        out_of_reach = np.where(np.isnan(excess), np.nan, np.inf)
+        return np.where(excess > 0, np.exp(log_n + log_d), out_of_reach)
 
     def size_for_tokens(self, tokens: Array) -> Array:
         """The size for which ``tokens`` are the best number of tokens."""

@@ -33,9 +33,9 @@ class Uncertain:
         ``sigma`` given the scale is still estimated unless ``absolute_sigma`` is true (default:
         what ``lf.fit`` was told). For likelihoods ``"hessian"`` (their default) is the inverse of
         the observed information, jointly with ``nuisance``, and ``"jacobian"`` for counts the
-        inverse of Fisher's times Pearson's dispersion (quasi-likelihood). Fixed parameters and those on an active bound count as known:
-        their rows are 0. Where it is undefined the entries are NaN and one FitWarning says why.
-        Raises ValueError for an unknown kind.
+        inverse of Fisher's times Pearson's dispersion (quasi-likelihood). Fixed parameters and
+        those on an active bound count as known: their rows are 0. Where it is undefined the entries
+        are NaN and one FitWarning says why. Raises ValueError for an unknown kind.
 
         >>> import lawfit as lf
         >>> lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}).covariance().round(4)
@@ -57,9 +57,10 @@ class Uncertain:
         return matrix
 
     def bootstrap(
-        self: Fit, n: int | None = None, method: str = "pairs", *, by: Any = None, weights: Any = None,
-        seed: int = 0, check: float | None = None, multiplier: str | None = None,
-        noise: Any = None, null: Any = None, threads: int | None = None, progress: Any = None,
+        self: Fit, n: int | None = None, method: str = "pairs", *, by: Any = None,
+        weights: Any = None, seed: int = 0, check: float | None = None,
+        multiplier: str | None = None, noise: Any = None, null: Any = None,
+        threads: int | None = None, progress: Any = None,
     ) -> Bootstrap:
         """Refit ``n`` (default 1,000) replicates of the data, each started from this fit.
 

@@ -46,7 +46,8 @@ def allocation(
     scale(axes.xaxis, True)
     scale(axes.yaxis, True)
     rows = getattr(fit, "rows", None)
-    for name, role, colour, mark in (("N", optima.size, BLUE, "o"), ("D", optima.tokens, GREEN, "s")):
+    for name, role, colour, mark in (("N", optima.size, BLUE, "o"),
+                                     ("D", optima.tokens, GREEN, "s")):
         label = label_of(fit, role) if rows is not None else role
         low, high = best.intervals[name]
         axes.fill_between(budgets, low, high, color=colour, alpha=0.22, lw=0, zorder=2)

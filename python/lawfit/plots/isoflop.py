@@ -26,7 +26,8 @@ def isoflop(result: IsoFlop, *, ax: Any = None) -> Any:
     axes = new_axes(ax, (7.2, 4.6))
     scale(axes.xaxis, True)
     found = [part.status == "vertex" for part in result.slices]
-    for at, (part, colour) in enumerate(zip(result.slices, shades(len(result.slices)), strict=True)):
+    colours = shades(len(result.slices))
+    for at, (part, colour) in enumerate(zip(result.slices, colours, strict=True)):
         axes.plot(part.sizes, part.losses, "o", ms=4, mew=0, alpha=0.75, color=colour,
                   label=plain(part.compute), zorder=2)
         if not found[at]:
