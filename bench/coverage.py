@@ -1,4 +1,4 @@
-"""How often intervals hold the truth: simulated tables, every kind of interval, one table of shares.
+"""How often intervals hold the truth: simulated tables, every interval, one table of shares.
 
     python bench/coverage.py --tables 2000 --replicates 999 --out coverage/
     python bench/coverage.py --out coverage/ --report --readme     # the README's table of these

@@ -65,7 +65,7 @@ def _logarithms(params: dict[str, Array]) -> Array:
 
 
 def _multistart() -> Work:
-    """One fit from 4,500 starts. Its answers are the ends of all starts when none is stopped early."""
+    """One fit from 4,500 starts. Its answers are the ends of all when none is stopped early."""
     runs, grid = cases.published_runs(), cases.hoffmann_grid()
     starts = cases.natural(grid)
     task = runs_task("W2", "one law, 240 points, 4,500 starts", log_order(grid))
@@ -77,7 +77,8 @@ def _multistart() -> Work:
         """All ends, and that the timed call returned the best of them."""
         full = lf.fit(cases.CHINCHILLA, runs, **_PUBLISHED, starts=starts, keep_starts=True)
         if not fit.objective <= full.objective * (1 + 1e-9):
-            raise SystemExit(f"W2: {fit.objective} with starts stopped early, {full.objective} without")
+            raise SystemExit(f"W2: {fit.objective} with starts stopped early, "
+                             f"{full.objective} without")
         return _logarithms(full.starts.params)
 
     return Work(task, run, answers)

@@ -14,7 +14,8 @@ COVERAGE = ("<!-- coverage: python bench/coverage.py --report --readme -->",
 def rewrite(machine: str, tables: dict[str, tuple[str, list[Any]]]) -> None:
     """Put the figures of a run between their markers."""
     lines = [_line(what, runners) for what, runners in tables.values()]
-    head = ["| one call | 1 thread | 2 threads | fastest peer, 1 thread | times | fastest of SciPy | times |",
+    head = ["| one call | 1 thread | 2 threads | fastest peer, 1 thread | times | "
+            "fastest of SciPy | times |",
             "| --- | --: | --: | --- | --: | --- | --: |"]
     put("\n".join([f"{machine}; medians.", "", *head, *lines]), SPEED)
 
@@ -39,5 +40,6 @@ def _line(what: str, runners: list[Any]) -> str:
             cells += ["", ""]
         else:
             ratio = ours[1].rate() / fastest.rate()
-            cells += [fastest.name.removeprefix("scipy "), f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"]
+            cells += [fastest.name.removeprefix("scipy "),
+                      f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"]
     return f"| {' | '.join(cells)} |"

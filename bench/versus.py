@@ -109,7 +109,7 @@ def _peers(level: str) -> list[Any]:
     return [*compiled.peers(level), *vmapped.peers(), *packages.peers()]
 
 
-# ---- before the clock runs: how many problems for whom, and who is right ---------------------------
+# ---- before the clock runs: how many problems for whom, and who is right ----
 
 
 def _prepare(work: Work, peers: list[Any], arguments: argparse.Namespace) -> list[Runner]:
@@ -123,7 +123,8 @@ def _prepare(work: Work, peers: list[Any], arguments: argparse.Namespace) -> lis
     mine = best.copy()
     runners, judged = [], []
     for threads in (1, 2):
-        runners.append(Runner(OURS, threads, lambda threads=threads: work.run(threads), task.count, False))
+        runners.append(Runner(OURS, threads, lambda threads=threads: work.run(threads), task.count,
+                              False))
     for peer in peers:
         if task.name not in peer.tasks:
             continue
@@ -166,21 +167,23 @@ def _batch(peer: Any, task: Any, order: Any, seconds: float) -> int:
         count = min(most, 4 * count)
 
 
-# ---- what came out -----------------------------------------------------------------------------------
+# ---- what came out ----
 
 
 def _table(name: str, what: str, runners: list[Runner]) -> str:
     ours = {runner.threads: runner for runner in runners[:2]}
     lines = [
         f"**{name}**, {what}", "",
-        "| solver | threads | ms a call | problems | correct | correct fits/s | best round | lawfit is |",
+        "| solver | threads | ms a call | problems | correct | correct fits/s | best round | "
+        "lawfit is |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for r in sorted(runners, key=lambda r: (r.threads, -r.rate())):
         rate = r.rate()
         ratio = f"{ours[r.threads].rate() / rate:,.1f} x" if r.name != OURS and rate else ""
         lines.append(
-            f"| {r.name} | {r.threads} | {1e3 * r.median():,.2f} | {r.problems:,}{'*' * r.partial} | "
+            f"| {r.name} | {r.threads} | {1e3 * r.median():,.2f} | "
+            f"{r.problems:,}{'*' * r.partial} | "
             f"{100 * r.correct:.1f} % | {rate:,.0f} | {r.best_rate():,.0f} | {ratio} |"
         )
     return "\n".join(lines)
@@ -188,7 +191,8 @@ def _table(name: str, what: str, runners: list[Runner]) -> str:
 
 def _plain(tables: dict[str, tuple[str, list[Runner]]]) -> dict[str, Any]:
     return {
-        name: [{"solver": r.name, "threads": r.threads, "problems": r.problems, "correct": r.correct,
+        name: [{"solver": r.name, "threads": r.threads, "problems": r.problems,
+                "correct": r.correct,
                 "seconds": r.seconds} for r in runners]
         for name, (_, runners) in tables.items()
     }

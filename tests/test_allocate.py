@@ -259,7 +259,8 @@ def test_a_loss_some_replicates_cannot_reach_has_an_open_interval():
 def test_units_change_nothing(n, d, loss):
     values = {**TRUTH, "k": 0.9}
     law = "E + (A/N**alpha + B/D**beta)**k"
-    plain = with_law(law, ("N", "D"), [values[name] for name in ("E", "A", "alpha", "B", "beta", "k")])
+    plain = with_law(law, ("N", "D"),
+                     [values[name] for name in ("E", "A", "alpha", "B", "beta", "k")])
     scaled_values = {**values, "E": values["E"] * loss,
                      "A": values["A"] * n**values["alpha"] * loss ** (1 / 0.9),
                      "B": values["B"] * d**values["beta"] * loss ** (1 / 0.9)}
@@ -269,7 +270,8 @@ def test_units_change_nothing(n, d, loss):
                                  y=plain.rows.y * loss),
     )  # fmt: skip
     cost = 6 / (n * d)
-    a, b = plain.allocate(1e22, inference=1e11), scaled.allocate(1e22, inference=1e11 * d, cost=cost)
+    a = plain.allocate(1e22, inference=1e11)
+    b = scaled.allocate(1e22, inference=1e11 * d, cost=cost)
     assert b.N == pytest.approx(a.N * n, rel=1e-8) and b.D == pytest.approx(a.D * d, rel=1e-8)
     assert b.loss == pytest.approx(a.loss * loss, rel=1e-12)
     assert b.extrapolation == pytest.approx(a.extrapolation, rel=1e-8)

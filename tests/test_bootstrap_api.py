@@ -163,7 +163,8 @@ def test_fixed_and_bounded_parameters_stay_where_they_are():
 @pytest.mark.parametrize(("arguments", "error", "message"), [
     ({"n": 0}, ValueError, "n: must be at least 1"),
     ({"n": 2.5}, TypeError, "n: expected a whole number"),
-    ({"n": 5, "method": "wilt"}, ValueError, "method: unknown resampling 'wilt'; choose from pairs"),
+    ({"n": 5, "method": "wilt"}, ValueError,
+     "method: unknown resampling 'wilt'; choose from pairs"),
     ({"method": "cluster"}, ValueError, "by: method='cluster' needs the column"),
     ({"method": "pairs", "by": "diverged"}, ValueError, "by: method='pairs' draws single rows"),
     ({"method": "cluster", "by": "run"}, ValueError, "by: column 'run' is not in the data"),

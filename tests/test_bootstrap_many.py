@@ -43,7 +43,8 @@ def test_each_is_the_single_fits(fits, method):
     assert np.isnan(boots.params["b"][8:]).all() == ("b" in boots.params)  # y = a*x has none
 
 
-@pytest.mark.parametrize("noise", ["constant", "proportional", "x", {"x": [1, 4], "sd": [0.1, 0.4]}])
+@pytest.mark.parametrize("noise",
+                         ["constant", "proportional", "x", {"x": [1, 4], "sd": [0.1, 0.4]}])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_noise_models_are_the_single_fits(noise, weighted):
     data = table()

@@ -9,7 +9,8 @@ import pytest
 import lawfit as lf
 
 SIZES = np.geomspace(10, 1e4, 24)
-N, D = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e10, 8), np.geomspace(1e9, 1e12, 8)))
+N, D = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e10, 8),
+                                             np.geomspace(1e9, 1e12, 8)))
 POSITIVE = (0, None)
 
 # (law, its bounds, truth, steps a start may take on average)

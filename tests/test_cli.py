@@ -163,7 +163,8 @@ def test_orders_priors_and_shares_are_those_of_the_api(run, tmp_path):
     x, q = np.arange(1.0, 21.0), np.linspace(0.1, 0.9, 20)
     y = np.where(x < 6, 1.0, np.where(x < 13, 2.0, 4.0)) + 0.01 * np.cos(9 * x) + 0.3 * q
     table = {"x": x, "p": 1 - q, "q": q, "y": y}
-    path, text = write(tmp_path / "shares.csv", table), "y = a*logistic(x - d1) + b*logistic(x - d2) + k*q + 0*p"
+    path = write(tmp_path / "shares.csv", table)
+    text = "y = a*logistic(x - d1) + b*logistic(x - d2) + k*q + 0*p"
     code, out, err = run(
         "fit", path, "--law", text, "--order", "d1 < d2", "--bound", "d1=0:", "--bound",
         "d2_above_d1=0:9", "--prior", "k ~ normal(0.3, 0.05)", "--prior", "a~LogNormal(1, .5)",

@@ -89,7 +89,8 @@ def test_laws_of_size_and_tokens_cross_along_their_frontiers():
                                            "E": one.params["E"] - 0.05})  # fmt: skip
     found = lf.crossing(one, two, replicates=0)
     assert found.along == "compute" and found.ahead == "second"
-    assert one.allocate(found.value).loss == pytest.approx(two.allocate(found.value).loss, rel=1e-10)
+    losses = [law.allocate(found.value).loss for law in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-10)
     searched = lf.crossing(one, two, replicates=0, cost="6*N*D")
     assert searched.value == pytest.approx(found.value, rel=1e-8)
     held = lf.crossing(one, two, along="N", D=1e11, replicates=0)

@@ -61,7 +61,8 @@ def check(fits, numbers, seed):
             continue
         best = peer(fits, number, rng)
         if not fits.objective[number] <= best * (1 + 1e-6) + RESOLUTION:
-            worse.append((int(number), str(fits.status[number]), float(fits.objective[number]), best))
+            worse.append((int(number), str(fits.status[number]), float(fits.objective[number]),
+                          best))
     for number, status, ours, theirs in worse:
         print(f"{fits.index['law'][0]} {number}: {status}, {ours:.12g} above {theirs:.12g}")
     assert not worse

@@ -174,7 +174,8 @@ def test_parameters_that_trade_off_are_named():
     assert line.diagnose().identifiability.correlation[0, 1] == pytest.approx(
         line.covariance()[0, 1] / error.prod(), rel=1e-9)
     good = lf.fit("y = a + b*x", {"x": np.arange(-5.0, 6), "y": np.arange(11.0) ** 1.1}).diagnose()
-    assert good.identifiability.condition == pytest.approx(1) and not good.identifiability.directions
+    assert good.identifiability.condition == pytest.approx(1)
+    assert not good.identifiability.directions
     assert good.identifiability.inflation["b"] == pytest.approx(1)
 
 

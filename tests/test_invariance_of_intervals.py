@@ -72,7 +72,8 @@ def answers(fit: lf.Fit, n: float, d: float, y: float, everything: bool) -> Iter
         yield f"profile {name}", unit, fit.profile(derived=text, points=0, **given_).interval
     for kind, noises in (("mean", [None]), ("new", [None, "proportional", "N"])):
         for noise in noises:
-            for band in ("pointwise", "simultaneous")[: 2 if kind == "new" and noise is None else 1]:
+            bands = ("pointwise", "simultaneous")
+            for band in bands[: 2 if kind == "new" and noise is None else 1]:
                 yield f"predict {kind} {noise} {band}", "loss", fit.predict(
                     level=0.9, kind=kind, noise=noise, band=band, **at)[1:]
     for name, ends in fit.allocate(BUDGET, cost=6 / n / d, level=0.9).intervals.items():

@@ -181,7 +181,8 @@ def test_the_curve_goes_where_it_was_fitted():
     for curve in CURVES:
         found = lf.isoflop(runs, curve=curve, replicates=10)
         part = found.slices[2]
-        assert curve_points(part, curve, "log", np.array([part.size]))[0] == pytest.approx(part.loss)
+        (at_vertex,) = curve_points(part, curve, "log", np.array([part.size]))
+        assert at_vertex == pytest.approx(part.loss)
     np.testing.assert_allclose(curve_points(part, "akima", "log", part.sizes), part.losses)
     assert str(found).count("\n") == 10 and "IsoFlop(akima, slices=6" in repr(found)
 
@@ -198,11 +199,13 @@ def test_intervals_take_students_t_and_warn_of_few_runs():
     np.testing.assert_allclose(found.low, np.quantile(found.sizes, 1 - reach, axis=0))
     with pytest.warns(lf.FitWarning, match=f"intervals from {count} rows"):
         plain = lf.isoflop(runs, replicates=300, method="percentile")
-    np.testing.assert_allclose(plain.exponent_interval, np.quantile(found.exponents, [0.025, 0.975]))
+    np.testing.assert_allclose(plain.exponent_interval,
+                               np.quantile(found.exponents, [0.025, 0.975]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # noise that is known needs neither
         known = lf.isoflop(runs, replicates=300, noise=0.003)
-    np.testing.assert_allclose(known.exponent_interval, np.quantile(known.exponents, [0.025, 0.975]))
+    np.testing.assert_allclose(known.exponent_interval,
+                               np.quantile(known.exponents, [0.025, 0.975]))
     with pytest.warns(lf.FitWarning, match=f"intervals from {count} rows"):
         best = lf.envelope(runs, replicates=300)
     reach = norm.cdf(student.ppf(0.975, count - 2))

@@ -54,7 +54,8 @@ def test_results_carry_the_level(tmp_path):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("on, loss", [
-    ("linear", "squared"), ("log", lf.Huber(1e-3)), ("log", lf.Absolute()), ("relative", lf.Cauchy(0.01)),
+    ("linear", "squared"), ("log", lf.Huber(1e-3)), ("log", lf.Absolute()),
+    ("relative", lf.Cauchy(0.01)),
 ])
 def test_every_level_finds_the_same_optimum(level, on, loss):
     """All levels load side by side; rounding differs, the optimum does not."""

@@ -1,4 +1,4 @@
-"""Many fits in one call: their order, that each is the fit ``lf.fit`` makes, and what is refused."""
+"""Many fits in one call: their order, that each is what ``lf.fit`` makes, and what is refused."""
 
 from __future__ import annotations
 
@@ -122,7 +122,8 @@ def test_the_order_is_laws_spaces_losses_subsets_groups():
 def bits(fits):
     return [column.tobytes() for column in
             (*fits.params.values(), fits.objective, fits.codes,
-             *(fits.diagnostics[n] for n in ("n_starts", "second_objective", "gradient_norm")))]  # fmt: skip
+             *(fits.diagnostics[n]
+               for n in ("n_starts", "second_objective", "gradient_norm")))]  # fmt: skip
 
 
 def test_threads_do_not_show():
@@ -255,7 +256,8 @@ def test_missing_keys_and_cells():
              "k": np.array(["a", "a", None, "a", "b", "b"], dtype=object)}  # fmt: skip
     with pytest.raises(ValueError, match="column 'x' has 1 cell that is not finite"):
         lf.fit_many(LINE, table, by="k")
-    with pytest.raises(ValueError, match=r"column 'k' \(by\) has 1 cell that is missing, first at row 2"):
+    with pytest.raises(ValueError,
+                       match=r"column 'k' \(by\) has 1 cell that is missing, first at row 2"):
         lf.fit_many(LINE, table, by="k", where="x < 9")
     fits = quiet(LINE, table, by="k", nan="drop")
     assert fits.rows.tolist() == [3, 1] and fits.index["k"].tolist() == ["a", "b"]

@@ -13,7 +13,8 @@ BREAKS = "y = where(x < d1, a*x, where(x < d2, a*d1 + b*(x - d1), a*d1 + b*(d2 -
 
 def table(noise=0.003, seed=0):
     x = np.linspace(0, 10, 81)
-    y = np.where(x < 3.06, 2 * x, np.where(x < 7.06, 6.12 + 0.5 * (x - 3.06), 8.12 + 3 * (x - 7.06)))
+    y = np.where(x < 3.06, 2 * x,
+                 np.where(x < 7.06, 6.12 + 0.5 * (x - 3.06), 8.12 + 3 * (x - 7.06)))
     return {"x": x, "y": y + noise * np.random.default_rng(seed).normal(size=81)}
 
 
@@ -49,7 +50,8 @@ def test_an_order_that_presses_is_named():
         return 0.5 * ((data["y"] - t[0] - t[1] * x - t[2] * z - t[3] * x * z) ** 2).sum()
 
     best = minimize(objective, [1, 2, 2, 2], method="SLSQP", options={"ftol": 1e-15}, constraints=[
-        {"type": "ineq", "fun": lambda t: t[2] - t[1]}, {"type": "ineq", "fun": lambda t: t[3] - t[2]},
+        {"type": "ineq", "fun": lambda t: t[2] - t[1]},
+        {"type": "ineq", "fun": lambda t: t[3] - t[2]},
     ])  # fmt: skip
     assert fit.objective == pytest.approx(best.fun, rel=1e-8)
     assert [fit.params[n] for n in "epqr"] == pytest.approx(best.x, abs=1e-4)
@@ -71,7 +73,8 @@ def test_kept_and_evaluated(tmp_path):
 def test_formulas_may_name_declared_parameters():
     law = lf.Law("A/N**alpha + B/D**beta", ["N", "D"])
     wider = law.declare({"beta": lf.Parameter(tied="k*alpha"), "k": lf.Parameter(low=0)})
-    assert wider.free == ("A", "alpha", "B", "k") and wider.expand([1, 2, 3, 4.0])[3:].tolist() == [8, 4]
+    assert wider.free == ("A", "alpha", "B", "k")
+    assert wider.expand([1, 2, 3, 4.0])[3:].tolist() == [8, 4]
     with pytest.raises(ValueError, match="'k' is not a parameter of this law"):
         law.tie("beta", "k*alpha")
     with pytest.raises(ValueError, match="'k' does not occur"):

@@ -131,7 +131,8 @@ def test_residuals_by_groups_and_fitted(axes):
     np.testing.assert_allclose(medians, [np.median(standardised[groups == value])
                                          for value in (1e8, 2e9)])
     assert lf.plots.residuals(fit, "fitted").get_xlabel() == "fitted loss"
-    for wrong, message in [("M", "neither 'fitted' nor a variable"), ([1, 2], "one label for each")]:
+    for wrong, message in [("M", "neither 'fitted' nor a variable"),
+                           ([1, 2], "one label for each")]:
         with pytest.raises(ValueError, match=message):
             lf.plots.residuals(fit, wrong, ax=axes)
 
@@ -141,7 +142,8 @@ def test_pairs_of_replicates(axes):
     panels = lf.plots.pairs(boot, names=["A", "alpha"])
     assert panels.shape == (2, 2) and not panels[0, 1].get_visible()
     points = panels[1, 0].lines[0].get_xydata()
-    np.testing.assert_array_equal(points, np.stack([boot.params["A"], boot.params["alpha"]], axis=1))
+    np.testing.assert_array_equal(points,
+                                  np.stack([boot.params["A"], boot.params["alpha"]], axis=1))
     assert panels[1, 0].get_xlabel() == "A" and panels[1, 0].get_ylabel() == "alpha"
     for arguments, message in [({"names": ["Z"]}, "'Z' is not a parameter"),
                                ({"axes": panels}, "expected an array of 5 x 5")]:

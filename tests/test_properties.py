@@ -99,7 +99,7 @@ def test_share_no_worse_than_scipy_at_length() -> None:
     for _ in range(examples):
         choice = random_choice(rng)
         try:
-            with np.errstate(all="ignore"):   # SciPy and the plain formulas may leave a law's domain
+            with np.errstate(all="ignore"):  # SciPy and plain formulas may leave a law's domain
                 check(choice)
         except AssertionError as error:
             lost.append(f"{choice}: {str(error).splitlines()[0]}")

@@ -131,7 +131,8 @@ def test_noise_models():
     spread = {
         noise if isinstance(noise, str) else "known":
         fit.bootstrap(3000, "parametric", noise=noise, check=0).stderr()["b"]
-        for noise in ("constant", "proportional", "x", {"x": [1, 1000], "sd": [0.25, 0.25 * 1e1**1.5]})
+        for noise in ("constant", "proportional", "x",
+                      {"x": [1, 1000], "sd": [0.25, 0.25 * 1e1**1.5]})
     }
     truth = spread["known"]
     assert spread["proportional"] == pytest.approx(truth, rel=0.12)

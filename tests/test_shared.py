@@ -1,4 +1,4 @@
-"""Joint fits: the optimum and errors of one big problem, whatever the groups, and what is refused."""
+"""Joint fits: optimum and errors of one big problem, whatever the groups, and what is refused."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def tables(rows=24, seed=0):
     rng = np.random.default_rng(seed)
     x, t = rng.uniform(0, 9, rows), np.geomspace(1, 1e3, 2 * rows)
     return {
-        "line": {"x": x, "y": 1 + 2 * x + 0.1 * rng.standard_normal(rows), "w": rng.uniform(1, 2, rows),
+        "line": {"x": x, "y": 1 + 2 * x + 0.1 * rng.standard_normal(rows),
+                 "w": rng.uniform(1, 2, rows),
                  "run": np.repeat(np.arange(rows // 8), 8)},
         "curve": {"t": t, "z": (1 + 4 / t**0.5) * np.exp(0.01 * rng.standard_normal(2 * rows)),
                   "w": rng.uniform(1, 2, 2 * rows),
@@ -77,7 +78,8 @@ def test_every_fit_is_the_one_that_fit_makes(every_law):
 
 def test_spaces_losses_subsets_and_groups_by_law():
     data = tables()
-    fits = lf.fit_many(LAWS, data, by="run", weights="w", on={"line": ["linear", "log"], "curve": "log"},
+    fits = lf.fit_many(LAWS, data, by="run", weights="w",
+                       on={"line": ["linear", "log"], "curve": "log"},
                        losses={"line": "squared", "curve": [lf.Huber(0.1), "squared"]},
                        subsets={"all": None, "heavy": "w > 1.1"})
     assert len(fits) == 2 * 2 * 3 + 2 * 2 * 6
@@ -162,8 +164,10 @@ def test_limits_hold_for_the_whole_call():
 
 
 @pytest.mark.parametrize(("change", "expected"), [
-    ({"data": {"line": {"x": [1], "y": [2]}}}, "data: there are tables by law, but none for 'curve'"),
-    ({"data": {**tables(), "curv": {"x": [1]}}}, "data: 'curv' has a table and is none of the laws; "
+    ({"data": {"line": {"x": [1], "y": [2]}}},
+     "data: there are tables by law, but none for 'curve'"),
+    ({"data": {**tables(), "curv": {"x": [1]}}},
+     "data: 'curv' has a table and is none of the laws; "
                                                  "did you mean 'curve'"),
     ({"on": {"line": "log"}}, "on: there is nothing for 'curve'"),
     ({"losses": {"line": "squared", "curves": "squared"}}, "losses: 'curves' is none of the laws"),

@@ -64,7 +64,8 @@ def _ceres_include() -> Path | None:
 def _ceres_version(include: Path) -> str:
     header = include / "ceres/version.h"
     text = header.read_text() if header.is_file() else ""
-    return ".".join(re.findall(r"#define CERES_VERSION_(?:MAJOR|MINOR|REVISION) (\d+)", text)) or "?"
+    parts = re.findall(r"#define CERES_VERSION_(?:MAJOR|MINOR|REVISION) (\d+)", text)
+    return ".".join(parts) or "?"
 
 
 def _build(compiler: str, level: str, eigen: Path, ceres: Path | None) -> Path:

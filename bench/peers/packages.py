@@ -130,7 +130,8 @@ def _curve_fit(optimize: ModuleType, p: Problem) -> Array:
 
 def _trf(optimize: ModuleType, p: Problem) -> Array:
     """Its ``loss`` takes no weights: rows of a resample are repeated."""
-    rows = slice(None) if p.weights is None else np.repeat(np.arange(len(p.y)), p.weights.astype(int))
+    rows = (slice(None) if p.weights is None
+            else np.repeat(np.arange(len(p.y)), p.weights.astype(int)))
     return optimize.least_squares(
         lambda theta: p.residuals(theta)[rows], p.start, lambda theta: p.jacobian(theta)[rows],
         loss="huber" if p.delta else "linear", f_scale=p.delta or 1.0, max_nfev=EVALUATIONS,

@@ -25,7 +25,8 @@ def peers() -> list[Peer]:
         return []
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")
-    found = [Peer("own LM in jax, vmap", f"JAX {jax.__version__}", _solver(_marquardt), batch=BATCH)]
+    found = [Peer("own LM in jax, vmap", f"JAX {jax.__version__}", _solver(_marquardt),
+                  batch=BATCH)]
     try:
         import optimistix
     except ImportError:

@@ -171,7 +171,9 @@ class Bootstrap:
         ``interval``. A new run scatters around every replicate's mean with normal noise of the
         model (methods ``"bca"`` and ``"studentized"`` are for the mean only). A simultaneous band
         takes the pointwise level at which a share ``level`` of the replicates lies inside
-        everywhere. Returns a ``Prediction`` (value, low, high).
+        everywhere; it runs short of its level where rows are few (figures in ``Fit.predict``,
+        whose band is the better one unless noise is uneven). Returns a ``Prediction`` (value, low,
+        high).
         """
         from .predict_replicates import predict_replicates
 
