@@ -61,7 +61,7 @@ Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t cap
     : program_(program), layout_(layout),
       tile_rows_(layout == Layout::points ? (capacity + W - 1) / W : capacity),
       block_(block_points(program, tile_rows_)),
-      plain_(objective_kernel(space, loss, false)), curved_(objective_kernel(space, loss, true)),
+      plain_(objective_kernel(space, loss, false)), curved_(objective_kernel(space, loss, true)), linearised_(linearised_kernel(space, loss)),
       arena_(program.uniforms + (program.blocks + 3) * static_cast<size_t>(block_) + 1 +
              (program.kept.size() + 3) * static_cast<size_t>(tile_rows_)),
       weighted_(weighted), with_sigma_(with_sigma), means_(program.kept.size() * W, 0.0) {
@@ -217,19 +217,29 @@ ObjectiveBlock Evaluator::objective_block(int64_t first, const LossShape& shape)
           slope_, majoriser_, curvature_};
 }
 
-void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums) {
+ObjectiveSums Evaluator::sweep(Tier tier, const V* parameters, ObjectiveKernel objective, const LossShape& shape, const Sums& sums) {
   run_once(tier, parameters);
-  ObjectiveSums objective{};
+  ObjectiveSums total{};
   const int64_t rows = used_rows_;
   for (int64_t first = 0; first < rows; first += block_) {
     const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));
     run_points(tier, first, count);
-    (tier == Tier::hessian ? curved_ : plain_)(objective_block(first, shape), count, objective);
+    objective(objective_block(first, shape), count, total);
     if (tier != Tier::value) accumulate(tier, first, count, sums);
   }
-  sums.value[0] = objective.value;
-  sums.energy[0] = objective.energy;
-  sums.sensitivity[0] = objective.sensitivity;
+  return total;
+}
+
+void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums) {
+  const ObjectiveSums total = sweep(tier, parameters, tier == Tier::hessian ? curved_ : plain_, shape, sums);
+  sums.value[0] = total.value;
+  sums.energy[0] = total.energy;
+  sums.sensitivity[0] = total.sensitivity;
+  if (layout_ == Layout::points) across_lanes(sums);
+}
+
+void Evaluator::evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums) {
+  sums.value[0] = sweep(Tier::jacobian, parameters, linearised_, shape, sums).value;
   if (layout_ == Layout::points) across_lanes(sums);
 }
 

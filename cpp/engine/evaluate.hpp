@@ -56,6 +56,8 @@ class Evaluator {
   void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
                  const double* target = nullptr);
   void evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums);
+  // Value, gradient and majoriser of the linearised residuals instead of the loss's own.
+  void evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums);
   double weight_total(int lane) const;
   int lanes() const { return layout_ == Layout::points ? 1 : W; }   // independent problems at once
   // After evaluate() at the Hessian's tier: the first row's model value and derivatives in every lane,
@@ -76,13 +78,14 @@ class Evaluator {
   void across_lanes(const Sums& sums) const;
   void fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding);
   void run_once(Tier tier, const V* parameters);
+  ObjectiveSums sweep(Tier tier, const V* parameters, ObjectiveKernel objective, const LossShape& shape, const Sums& sums);
   ObjectiveBlock objective_block(int64_t first, const LossShape& shape) const;
 
   const Program& program_;
   Layout layout_;
   int64_t tile_rows_, used_rows_ = 0;   // used: those of the longest lane
   int block_;                       // points per block
-  ObjectiveKernel plain_, curved_;
+  ObjectiveKernel plain_, curved_, linearised_;
   Arena arena_;
   double *uniform_, *registers_, *columns_, *target_, *inverse_sigma_, *weight_, *slope_, *majoriser_, *curvature_, *ones_;
   bool weighted_, with_sigma_;

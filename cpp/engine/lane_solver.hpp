@@ -46,7 +46,13 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void harvest_lanes(L finished, L good, const Certificate& certificate);
   void relax_scale(L local);
   void trial_point();
+  L solve_linear();
   L project_linear(L candidates, V& value);
+  void plan_detours(L failed);
+  L plan_crossings(L ready);
+  L went_far() const;
+  L turn_linear(L lanes);
+  void judge_detours(L tried, L better);
   void judge();
   void stop_far();
   void stop_limits();
@@ -57,15 +63,16 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   Evaluator evaluator_;
   const Layout layout_;
   Arena arena_;
-  V *theta_, *trial_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
+  V *theta_, *trial_, *detour_point_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_;
+  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_;
   Status verdict_[W];
   int64_t job_[W];
-  std::vector<int> linear_;         // parameters that variable projection may solve for, exactly
+  std::vector<int> linear_;         // parameters that variable projection solves for
+  const bool separable_;            // exactly, or bounded by the majoriser
   std::vector<double> means_, scratch_;
 
   // The run in progress.
@@ -75,5 +82,14 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   JobQueue* queue_ = nullptr;
   Limits limits_;
 };
+
+// A file that defines some of the members makes them for all numbers of parameters.
+#define LAWFIT_LANE_SOLVERS \
+  template class LaneSolver<0>; \
+  template class LaneSolver<1>; \
+  template class LaneSolver<2>; \
+  template class LaneSolver<3>; \
+  template class LaneSolver<4>; \
+  template class LaneSolver<5>;
 
 }  // namespace lawfit

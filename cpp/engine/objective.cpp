@@ -124,6 +124,46 @@ ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature) {
   }
 }
 
+namespace {
+// The datum from T(y), and dT/dy there.
+template <Space S_> LAWFIT_INLINE SpaceTerms datum_terms(V t) {
+  if constexpr (S_ == Space::linear) return {t, broadcast(1.0), broadcast(0.0)};
+  const V y = S_ == Space::log ? v_exp(t) : v_logistic(t);
+  return {y, space_terms<S_>(y).dt, broadcast(0.0)};
+}
+LAWFIT_INLINE V share_deviation(V y) { return broadcast(1.0) / vsqrt(vmax(y * (broadcast(1.0) - y), broadcast(kLeastShareVariance))); }
+LAWFIT_INLINE V count_deviation(V y, V dispersion) {
+  return broadcast(1.0) / vsqrt(fma(dispersion * y, y, vmax(y, broadcast(kLeastCount))));
+}
+
+enum class Datum { residual, count, share };
+template <Space S_, Datum D_> void linearised(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
+  const ObjectiveBlock in = arguments;
+  const V zero = broadcast(0.0);
+  V value = sums.value;
+  for (int k = 0; k < count; ++k) {
+    const SpaceTerms datum = datum_terms<S_>(load(in.target + k * W));
+    V per = datum.dt * load(in.inverse_sigma + k * in.sigma_stride);
+    if constexpr (D_ == Datum::share) per *= share_deviation(datum.t);
+    if constexpr (D_ == Datum::count) per *= count_deviation(datum.t, in.shape.scale);
+    const V weight = load(in.weight + k * in.weight_stride), r = (datum.t - load(in.model + k * in.model_stride)) * per;
+    const L counts = weight > zero;
+    value += select(counts, broadcast(0.5) * weight * r * r, zero);
+    store(in.slope + k * W, select(counts, -weight * r * per, zero));
+    store(in.majoriser + k * W, select(counts, weight * per * per, zero));
+  }
+  sums.value = value;
+}
+}  // namespace
+
+ObjectiveKernel linearised_kernel(Space space, Loss loss) {
+  if (loss == Loss::binomial) return linearised<Space::linear, Datum::share>;
+  if (of_counts(loss)) return linearised<Space::linear, Datum::count>;
+  if (space == Space::log) return linearised<Space::log, Datum::residual>;
+  if (space == Space::logit) return linearised<Space::logit, Datum::residual>;
+  return linearised<Space::linear, Datum::residual>;
+}
+
 double space_transform(Space space, double value) {
   switch (space) {
     case Space::log: return std::log(value);

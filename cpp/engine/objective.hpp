@@ -148,6 +148,10 @@ struct ObjectiveSums { V value, energy, sensitivity; };
 
 using ObjectiveKernel = void (*)(const ObjectiveBlock&, int count, ObjectiveSums& sums);
 ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature);
+// Squared residuals of the model itself, each over what a unit of T is worth at the datum (for counts and
+// shares: over the likelihood's own standard deviation there): what is linear in the model stays so.
+ObjectiveKernel linearised_kernel(Space space, Loss loss);
+constexpr double kLeastShareVariance = 0.05, kLeastCount = 0.5;   // of a datum, for its deviation
 
 bool has_kink(Loss loss);     // not differentiable at r = 0
 // The residual whose loss is the given mean loss: how large residuals typically are.

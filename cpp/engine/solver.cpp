@@ -16,16 +16,16 @@ V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
 template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
     : ParameterCount<kP>(problem.parameters()), problem_(problem), stage_(stage),
       evaluator_(*problem.program, problem.space, problem.loss, capacity, weighted, with_sigma, layout),
-      layout_(layout), arena_(10 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
+      layout_(layout), arena_(11 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
+      // There the majoriser bounds what a linear solve gains.
+      separable_((problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss)),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
-  for (V** v : {&theta_, &trial_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
+  for (V** v : {&theta_, &trial_, &detour_point_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
   matrix_ = arena_.take_vectors(entries());
   factor_ = arena_.take_vectors(entries());
   for (Sums* s : {&now_, &next_}) *s = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, stage == Stage::finish);
-  // There the majoriser bounds what a linear solve gains.
-  const bool separable = (problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss);
-  for (int i = 0; i < p_ && separable; ++i) if (problem.linear[i]) linear_.push_back(i);
+  for (int i = 0; i < p_; ++i) if (problem.linear[i]) linear_.push_back(i);
   if (static_cast<int>(linear_.size()) == p_) linear_.clear();
   for (int i = 0; i < p_; ++i) {
     lower_[i] = broadcast(problem.lower[i]);
@@ -69,6 +69,10 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   patience_ = select(mine, broadcast(job.cautious ? 8.0 : 1.0), patience_);
   gauss_steps_ = select(mine, V{}, gauss_steps_);
   damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : job.cautious ? kCautiousDamping : kFirstDampingFinish);
+  detour_ &= ~mine;
+  detour_wait_ = select(mine, V{}, detour_wait_);
+  detour_gap_ = select(mine, V{}, detour_gap_);
+  detour_tries_ = select(mine, V{}, detour_tries_);
   cautious_ &= ~mine;
   if (job.cautious) {
     newton_ &= ~mine;
@@ -130,7 +134,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   queue_ = &queue;
   limits_ = limits;
   tail_ = broadcast(problem_.tail);
-  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = broadcast_bits(0);
+  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = detour_ = broadcast_bits(0);
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
   for (int lane = 0; lane < lanes; ++lane) refill(lane);
@@ -157,55 +161,34 @@ template <int kP> void LaneSolver<kP>::trial_point() {
     trial_[i] = vmin(vmax(moved, lower_[i]), upper_[i]);
     trial_[i] = select(step_[i] == broadcast(0.0), theta_[i], trial_[i]);
   }
-}
-
-// Variable projection where it is exact: a trial whose nonlinear part went somewhere good may be
-// spoilt by its linear part, which one linear solve puts right. Returns the lanes it rescued, with
-// the projected parameters in trial_ and their exact objective in `value`.
-template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
-  const int n = static_cast<int>(linear_.size());
-  for (int i = 0, e = 0; i < n; ++i) {
-    rhs_[i] = -next_.gradient[linear_[i]];
-    for (int j = 0; j <= i; ++j, ++e) factor_[e] = next_.majorised[linear_[i] * (linear_[i] + 1) / 2 + linear_[j]];
-  }
-  L inside = cholesky_solve(n, factor_, rhs_) & candidates;
-  V lower = value;
-  for (int i = 0; i < n; ++i) {
-    const V to = trial_[linear_[i]] + rhs_[i];
-    inside &= (to >= lower_[linear_[i]]) & (to <= upper_[linear_[i]]);
-    lower = fma(broadcast(0.5) * next_.gradient[linear_[i]], rhs_[i], lower);
-  }
-  // The projected objective is a difference; where that cancels it says nothing.
-  inside &= (lower < objective_ * broadcast(1 - 1e-9)) & (lower < value) & (lower > value * broadcast(1e-9));
-  for (int i = 0; i < n; ++i) trial_[linear_[i]] = select(inside, trial_[linear_[i]] + rhs_[i], trial_[linear_[i]]);
-  value = select(inside, lower, value);
-  return inside;
+  if (any(detour_)) for (int i = 0; i < p_; ++i) trial_[i] = select(detour_, detour_point_[i], trial_[i]);
 }
 
 template <int kP> void LaneSolver<kP>::judge() {
   V value = next_.value[0];
   const L finite = (value - value) == broadcast(0.0);
   L projected = broadcast_bits(0);
-  if (!linear_.empty()) {
-    const L poor = finite & ~fresh_ & definite_ & busy_ & ~cautious_ & (objective_ - value < broadcast(0.25) * predicted_);
+  if (separable_ && !linear_.empty()) {
+    const L poor = finite & ~fresh_ & ~detour_ & definite_ & busy_ & ~cautious_ & (objective_ - value < broadcast(0.25) * predicted_);
     if (any(poor)) projected = project_linear(poor, value);
   }
   // Far away a term that is numerically absent must be able to grow before its gain can be seen.
   const V noise = select((blind_ > broadcast(0.0)) | broadcast_bits(stage_ == Stage::far ? -1 : 0), rounding_noise(), V{});
-  const L better = finite & ~fresh_ & definite_ & (value < objective_ + noise);
+  const L detour = detour_ & ~fresh_;
+  const L better = finite & ~fresh_ & ((definite_ & ~detour & (value < objective_ + noise)) | (detour & (value < objective_ * broadcast(1 - 1e-9))));
   const L accept = better | (fresh_ & finite);
   const V decrease = objective_ - value;
   // A fresh lane that is not finite anywhere has no optimum to find from this start.
   const L lost = fresh_ & ~finite & busy_;
   slow_ = select(better, select(decrease <= broadcast(kSlowDecrease) * value, slow_ + broadcast(1.0), broadcast(0.0)), slow_);
   const V gain = decrease / predicted_;
-  damping_.accepted(better, gain);
-  const L worse = ~better & ~fresh_ & busy_;
+  damping_.accepted(better & ~detour, gain);
+  const L worse = ~better & ~fresh_ & busy_ & ~detour;
   if (stage_ == Stage::finish) {
     const L hopeless = worse & newton_ & (damping_.lambda >= broadcast(kNewtonLimit));
     if (any(hopeless)) leave_newton(hopeless);
     damping_.rejected(worse & ~hopeless, kDampingFloorFinish);
-    enter_newton(better & (gain >= broadcast(0.25)));
+    enter_newton(better & ~detour & (gain >= broadcast(0.25)));
   } else {
     damping_.rejected(worse, kDampingFloorFar);
   }
@@ -222,6 +205,10 @@ template <int kP> void LaneSolver<kP>::judge() {
   stretched_ = (stretched_ & ~better & ~redo) | (fresh_ & (reach_ > scale_));
   reach_ = select(fresh_, scale_, reach_);
   fresh_ = (fresh_ & lost) | projected | redo;   // a projected point still needs its derivatives
+  if (!linear_.empty()) {
+    if (any(detour)) judge_detours(detour, better);
+    plan_detours(worse & ~projected);
+  }
   if (any(lost))
     for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }
 }
@@ -259,12 +246,7 @@ template <int kP> void LaneSolver<kP>::stop_limits() {
   for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) { done_[lane] = -1; verdict_[lane] = reason; }
 }
 
-template class LaneSolver<0>;
-template class LaneSolver<1>;
-template class LaneSolver<2>;
-template class LaneSolver<3>;
-template class LaneSolver<4>;
-template class LaneSolver<5>;
+LAWFIT_LANE_SOLVERS
 
 namespace {
 template <int kP> std::unique_ptr<Solver> made(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout) {

@@ -18,6 +18,11 @@ constexpr int kSlowSteps = 3;                // slow steps before the finish tak
 constexpr double kFastRate = 0.2;            // each step this fraction of the last: no need of second derivatives
 constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns that is good enough to hand over
 
+// Detours around where the linear and the nonlinear part of a law hinder each other.
+constexpr double kBeforeZero = 1e-2, kBeyondZero = 0.1;   // of an O(1) change: an exponent this close to zero goes that far beyond
+constexpr double kFarStep = 1e-2;            // of a nonlinear parameter: failed steps below it are the last digits' affair
+constexpr double kDetourTries = 3;           // evaluations that a detour may take to become better
+
 // Convergence.
 constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
 constexpr double kKinkWidth = 1e-12;         // of the typical residual: smoothing left at kinks

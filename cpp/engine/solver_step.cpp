@@ -195,7 +195,7 @@ template <int kP> V LaneSolver<kP>::step_size() const {
 // Least squares with small residuals are at their optimum after a few Gauss-Newton steps, each a
 // fraction of the last: such lanes need no second derivatives and no finish.
 template <int kP> void LaneSolver<kP>::mark_settled() {
-  last_size_ = size_;
+  last_size_ = select(detour_, last_size_, size_);   // a detour does not take the step
   size_ = step_size();
   converging_ = size_ <= broadcast(kFastRate) * last_size_;
   const L near = busy_ & ~fresh_ & definite_ & converging_ & (size_ <= broadcast(limits_.tolerance));
@@ -211,9 +211,9 @@ template <int kP> void LaneSolver<kP>::mark_settled() {
 }
 
 template <int kP> void LaneSolver<kP>::mark_converged() {
-  last_size_ = size_;
+  last_size_ = select(detour_, last_size_, size_);   // a detour does not take the step
   size_ = step_size() * (broadcast(1.0) + damping_.lambda);
-  const L settled = busy_ & ~fresh_ & definite_;
+  const L settled = busy_ & ~fresh_ & ~detour_ & definite_;
   const L at_target = scale_ <= target_scale_;
   // A smoothed kink is worth its width per row; other losses are judged by their own value.
   const V worth = has_kink(problem_.loss) ? broadcast(1e-4) * weights_ * scale_ : broadcast(1e-5) * objective_;
@@ -257,11 +257,6 @@ template <int kP> void LaneSolver<kP>::relax_scale(L local) {
   for (int i = 0; i < p_; ++i) step_[i] = select(local, broadcast(0.0), step_[i]);
 }
 
-template class LaneSolver<0>;
-template class LaneSolver<1>;
-template class LaneSolver<2>;
-template class LaneSolver<3>;
-template class LaneSolver<4>;
-template class LaneSolver<5>;
+LAWFIT_LANE_SOLVERS
 
 }  // namespace lawfit

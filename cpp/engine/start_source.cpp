@@ -17,7 +17,7 @@ std::vector<double> linearised_sigma(const FitRequest& request) {
     const bool share = request.objective.loss == Loss::binomial;
     for (int64_t r = 0; r < t.rows; ++r) {
       const double y = t.y[r];
-      sigma[r] = (t.sigma ? t.sigma[r] : 1) * std::sqrt(share ? std::max(y * (1 - y), 0.05) : std::max(y, 0.5) + request.objective.scale * y * y);
+      sigma[r] = (t.sigma ? t.sigma[r] : 1) * std::sqrt(share ? std::max(y * (1 - y), kLeastShareVariance) : std::max(y, kLeastCount) + request.objective.scale * y * y);
     }
     return sigma;
   }

@@ -1,0 +1,118 @@
+// Variable projection: a trial whose nonlinear part went somewhere good may be spoilt by its linear
+// part, which one linear solve puts right.
+#include "cholesky.hpp"
+#include "lane_solver.hpp"
+#include "solver_constants.hpp"
+
+namespace lawfit {
+
+// The change of the linear parameters that the sums at the trial point ask for, in rhs_; returns the
+// lanes that have one.
+template <int kP> L LaneSolver<kP>::solve_linear() {
+  const int n = static_cast<int>(linear_.size());
+  for (int i = 0, e = 0; i < n; ++i) {
+    rhs_[i] = -next_.gradient[linear_[i]];
+    for (int j = 0; j <= i; ++j, ++e) factor_[e] = next_.majorised[linear_[i] * (linear_[i] + 1) / 2 + linear_[j]];
+  }
+  return cholesky_solve(n, factor_, rhs_);
+}
+
+// Where it is exact or bounded by the majoriser. Returns the lanes it rescued, with the projected
+// parameters in trial_ and the (bound of the) objective there in `value`.
+template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
+  const int n = static_cast<int>(linear_.size());
+  L inside = solve_linear() & candidates;
+  V lower = value;
+  for (int i = 0; i < n; ++i) {
+    const V to = trial_[linear_[i]] + rhs_[i];
+    inside &= (to >= lower_[linear_[i]]) & (to <= upper_[linear_[i]]);
+    lower = fma(broadcast(0.5) * next_.gradient[linear_[i]], rhs_[i], lower);
+  }
+  // The projected objective is a difference; where that cancels it says nothing.
+  inside &= (lower < objective_ * broadcast(1 - 1e-9)) & (lower < value) & (lower > value * broadcast(1e-9));
+  for (int i = 0; i < n; ++i) trial_[linear_[i]] = select(inside, trial_[linear_[i]] + rhs_[i], trial_[linear_[i]]);
+  value = select(inside, lower, value);
+  return inside;
+}
+
+// Elsewhere the linearised residuals say what the linear part may be: the next evaluation of the
+// lane goes there instead of taking a step. `failed`: lanes whose step was refused.
+template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
+  const V one = broadcast(1.0), zero = broadcast(0.0);
+  detour_wait_ = vmax(detour_wait_ - one, zero);
+  if (separable_ && problem_.loss == Loss::squared) return;   // projected exactly
+  const L ready = busy_ & ~fresh_ & ~cautious_ & ~detour_ & (detour_wait_ <= zero);
+  const L across = plan_crossings(ready), astray = failed & ready & ~across & went_far(), lanes = across | astray;
+  if (!any(lanes)) return;
+  for (int i = 0; i < p_; ++i) detour_point_[i] = select(astray, trial_[i], detour_point_[i]);
+  evaluator_.evaluate_linearised(detour_point_, {scale_, tail_, reach_}, next_);
+  const L solved = solve_linear() & lanes;
+  detour_ |= turn_linear(solved);
+  detour_tries_ = select(lanes, zero, detour_tries_);
+  // Each one that leads nowhere makes the next one rarer.
+  detour_gap_ = select(lanes, fma(broadcast(2.0), detour_gap_, one), detour_gap_);
+  detour_wait_ = select(lanes, detour_gap_, detour_wait_);
+}
+
+// Lanes whose trial point differs in its nonlinear part by more than the last digits of an optimum.
+template <int kP> L LaneSolver<kP>::went_far() const {
+  L far = broadcast_bits(0);
+  for (int i = 0; i < p_; ++i)
+    if (!problem_.linear[i]) far |= vabs(trial_[i] - theta_[i]) > broadcast(kFarStep) * unit(i);
+  return far;
+}
+
+// A term whose exponent or rate vanishes becomes one with the offset, and both run off to infinity:
+// no step gets across zero, where the law may well have its optimum. Returns the lanes that stand
+// before zero, with a point beyond it in detour_point_.
+template <int kP> L LaneSolver<kP>::plan_crossings(L ready) {
+  L across = broadcast_bits(0);
+  for (int i = 0; i < p_; ++i) {
+    if (problem_.linear[i] || !(problem_.typical[i] > 0)) continue;
+    const V beyond = -copysign(broadcast(kBeyondZero * problem_.typical[i]), theta_[i]);
+    across |= ready & (vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i])) & (beyond >= lower_[i]) & (beyond <= upper_[i]);
+  }
+  if (!any(across)) return across;
+  for (int i = 0; i < p_; ++i) {
+    V to = theta_[i];
+    if (!problem_.linear[i] && problem_.typical[i] > 0) {
+      const V beyond = vmin(vmax(-copysign(broadcast(kBeyondZero * problem_.typical[i]), theta_[i]), lower_[i]), upper_[i]);
+      to = select(vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]), beyond, to);
+    }
+    detour_point_[i] = select(across, to, detour_point_[i]);
+  }
+  return across;
+}
+
+// The linear part of these detours moves by what solve_linear() found. Returns the lanes where it
+// can: a positive amplitude that would have to vanish could never come back.
+template <int kP> L LaneSolver<kP>::turn_linear(L lanes) {
+  for (size_t k = 0; k < linear_.size(); ++k) {
+    const int i = linear_[k];
+    const V to = detour_point_[i] + rhs_[k];
+    if (problem_.log_metric[i]) lanes &= (to > lower_[i]) & (to <= upper_[i]);
+    detour_point_[i] = select(lanes, vmin(vmax(to, lower_[i]), upper_[i]), detour_point_[i]);
+  }
+  return lanes;
+}
+
+// A detour that is no better yet may be so once the loss itself has had its say on the linear part.
+template <int kP> void LaneSolver<kP>::judge_detours(L tried, L better) {
+  const L arrived = tried & better;
+  detour_tries_ = select(tried, detour_tries_ + broadcast(1.0), detour_tries_);
+  L on = tried & ~better & (detour_tries_ < broadcast(kDetourTries));
+  if (any(on)) {
+    on &= solve_linear();
+    on = turn_linear(on);
+  }
+  detour_ = (detour_ & ~tried) | on;
+  if (!any(arrived)) return;
+  detour_wait_ = select(arrived, broadcast(0.0), detour_wait_);
+  detour_gap_ = select(arrived, broadcast(0.0), detour_gap_);
+  if (stage_ == Stage::finish) leave_newton(arrived);
+  else damping_.reset(arrived, kFirstDampingFar);
+}
+
+LAWFIT_LANE_SOLVERS
+
+}  // namespace lawfit
