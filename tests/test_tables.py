@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -122,6 +123,19 @@ def test_what_results_can_do(tmp_path):
         np.testing.assert_array_equal(again.table()[name], column, err_msg=name)
     same(again[1], fits[2])
     assert again[1].predict(t=2e3) == fits[2].predict(t=2e3)
+
+
+def test_large_tables_beside_small_ones():
+    x = np.arange(140_000.0)
+    data = {**tables(), "large": {"x": x, "y": 3 - 0.5 * x + np.sin(x)}}
+    laws = {**LAWS, "large": LINE}
+    two, one = (lf.fit_many(laws, data, threads=threads) for threads in (2, 1))
+    same(two[2], lf.fit(LINE, data["large"]))
+    same(two[1], lf.fit(CURVE, data["curve"]))
+    for name, column in two.table().items():
+        np.testing.assert_array_equal(one.table()[name], column, err_msg=name)
+    again = pickle.loads(pickle.dumps(two))
+    assert again.params["e"][1] == two.params["e"][1]
 
 
 def test_numbers_of_likelihoods():

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "../../cpp/engine/batch.hpp"
+#include "../../cpp/engine/batches.hpp"
 #include "../../cpp/engine/resample.hpp"
 #include "check.hpp"
 #include "laws.hpp"
@@ -17,17 +17,23 @@ namespace {
 
 constexpr int64_t kGroups = 300, kRows = 60;   // enough work for several workers
 
+// One law or several times the same to the groups of a table.
+struct Groups {
+  const laws::Builder law = laws::two_terms();
+  std::vector<int64_t> offsets;
+  BatchRequest request;
+  const std::vector<double> near{1.8, 480, 0.35, 2000, 0.37};
+  Groups(const Table& data, int64_t groups, int copies, bool given = false) : offsets(groups + 1) {
+    for (int64_t k = 0; k <= groups; ++k) offsets[k] = k * kRows;
+    BatchLaw one{law.view(), {0, 1}, laws::two_terms_lower, laws::no_upper(5), std::vector<double>(5, not_a_number), {}};
+    if (given) one.starts = {near.data(), 1, false, 0};
+    request = {data.view(), std::vector<BatchLaw>(copies, one), {{Space::log, Loss::squared, 1, 0.5}}, {{nullptr, offsets.data()}}, groups};
+  }
+};
+
 FitTable run(const Table& data, const FitOptions& options) {
-  const laws::Builder g = laws::two_terms();
-  std::vector<int64_t> offsets(kGroups + 1);
-  for (int64_t k = 0; k <= kGroups; ++k) offsets[k] = k * kRows;
-  const BatchRequest request{data.view(),
-                             {{g.view(), {0, 1}, laws::two_terms_lower, laws::no_upper(5),
-                               std::vector<double>(5, not_a_number), {}}},
-                             {{Space::log, Loss::squared, 1, 0.5}},
-                             {{nullptr, offsets.data()}},
-                             kGroups};
-  return std::move(fit_batch(request, options)[0]);
+  const Groups groups(data, kGroups, 1);
+  return std::move(fit_batch(groups.request, options)[0]);
 }
 
 bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
@@ -45,6 +51,30 @@ TEST(workers_do_not_change_a_bit) {
     const FitTable several = run(data, options);
     CHECK(same_bits(one.values, several.values) && same_bits(one.objective, several.objective));
     CHECK(one.status == several.status && one.iterations == several.iterations);
+  }
+}
+TEST(batches_side_by_side_are_those_alone) {
+  const Table data(kGroups * kRows);
+  const Groups few(data, 3, 1), large(data, kGroups, 8, true), some(data, 40, 2), none(data, 0, 1);   // `large` takes all workers
+  const std::vector<BatchRequest> requests{few.request, large.request, none.request, some.request};
+  std::vector<std::vector<FitTable>> alone;
+  for (const BatchRequest& request : requests) alone.push_back(fit_batch(request, FitOptions()));
+  for (const int threads : {1, 3}) {
+    FitOptions options;
+    options.threads = threads;
+    int64_t last = 0;
+    options.poll = [&](int64_t done, int64_t total) {
+      CHECK(done >= last && done <= total && total == 3 + 8 * kGroups + 80);
+      last = done;
+      return true;
+    };
+    const auto together = fit_batches(requests, options);
+    CHECK(together.size() == requests.size());
+    for (size_t k = 0; k < requests.size(); ++k) {
+      CHECK(together[k].size() == alone[k].size());
+      for (size_t l = 0; l < alone[k].size(); ++l)
+        CHECK(same_bits(together[k][l].values, alone[k][l].values) && together[k][l].status == alone[k][l].status);
+    }
   }
 }
 TEST(resamples_are_the_same_for_any_number_of_workers) {
