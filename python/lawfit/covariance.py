@@ -11,7 +11,6 @@ from .engine import free_positions, free_values, objective_arguments, table_argu
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
     from .data import Rows
-    from .law import Law
     from .losses import Loss
     from .resampling import Plan
     from .result import Fit
