@@ -105,6 +105,10 @@ class Batch {
     if (!flags.empty()) return flags;
     flags.resize(static_cast<size_t>(request_.groups) + 1);
     const double* values = request_.table.columns[column];
+    if (!subset.rows && all_positive(values + subset.offsets[0], subset.offsets[request_.groups] - subset.offsets[0])) {
+      std::fill(flags.begin(), flags.end(), uint8_t{1});
+      return flags;
+    }
     for (int64_t g = 0; g < request_.groups; ++g) {
       const int64_t begin = subset.offsets[g], rows = group_rows(subset, g);
       if (!subset.rows) { flags[g] = all_positive(values + begin, rows); continue; }
@@ -122,6 +126,13 @@ class Batch {
     size_t last = 0;
     std::vector<const uint8_t*> flags;
     for (int column : columns) flags.push_back(signs(subset, column).data());
+    const int64_t last_group = request_.groups - 1;
+    if (last_group >= 0 && std::all_of(flags.begin(), flags.end(), [&](const uint8_t* f) { return std::equal(f, f + last_group, f + 1); })) {
+      for (size_t c = 0; c < columns.size(); ++c) positive[c] = flags[c][0];
+      parts.push_back({positive, std::vector<int64_t>(static_cast<size_t>(request_.groups))});
+      std::iota(parts[0].groups.begin(), parts[0].groups.end(), 0);
+      return parts;
+    }
     for (int64_t g = 0; g < request_.groups; ++g) {
       for (size_t c = 0; c < columns.size(); ++c) positive[c] = flags[c][g];
       if (parts.empty() || parts[last].positive != positive) {

@@ -6,14 +6,18 @@
 namespace lawfit {
 
 double typical_size(const TableData& table, int64_t begin, int64_t count) {
-  double sum = 0, n = 0;
+  constexpr int kSums = 4;   // side by side, or each addition would wait for the last
+  double sums[kSums] = {}, finite[kSums] = {};
   const double *target = table.target.data() + begin, *inverse = table.inverse_sigma.empty() ? nullptr : table.inverse_sigma.data() + begin;
-  for (int64_t r = 0; r < count; ++r) {
-    const double t = inverse ? target[r] * inverse[r] : target[r];
-    const bool finite = t - t == 0;
-    sum += finite ? t * t : 0;
-    n += finite ? 1 : 0;
-  }
+  auto add = [&](int k, int64_t r) {
+    const double t = inverse ? target[r] * inverse[r] : target[r], none = t - t;
+    sums[k] += none == 0 ? t * t : 0;
+    finite[k] += none == 0 ? 1 : 0;
+  };
+  int64_t r = 0;
+  for (; r + kSums <= count; r += kSums) for (int k = 0; k < kSums; ++k) add(k, r + k);
+  for (; r < count; ++r) add(0, r);
+  const double sum = (sums[0] + sums[1]) + (sums[2] + sums[3]), n = (finite[0] + finite[1]) + (finite[2] + finite[3]);
   return n > 0 && sum > 0 ? std::sqrt(sum / n) : 1;
 }
 
@@ -31,9 +35,8 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
     jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
-  std::vector<Field> fields;
-  if (!options_.keep_starts && !has_kink(problem_.loss)) fields = all_fields();
-  if (!fields.empty() && n >= kManyStarts * fields.size()) {
+  if (!options_.keep_starts && !has_kink(problem_.loss) && many_starts()) {
+    std::vector<Field> fields = all_fields();
     race(fields);
     disprove(fields);
   } else {

@@ -49,6 +49,8 @@ class Descent {
     int64_t best;                   // the lowest optimum so far, or -1
     std::vector<int64_t> left;      // those not at an end yet
   };
+  bool continues_field(size_t start) const;   // of the start before it
+  bool many_starts() const;
   std::vector<Field> all_fields() const;
   void race(std::vector<Field>& fields);
   void far_from_starts(const FitOptions& options);

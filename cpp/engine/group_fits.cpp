@@ -73,13 +73,12 @@ void GroupFits::make_starts() {
 
 void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from) {
   const int64_t each = groups.empty() ? 0 : static_cast<int64_t>(starts.size()) / p_ / static_cast<int64_t>(groups.size());
-  std::vector<RowRange> ranges;
-  ranges.reserve(groups.size() * static_cast<size_t>(each));
+  std::vector<RowRange> ranges(groups.size() * static_cast<size_t>(each));
   Round round{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), each};
   for (size_t k = 0; k < groups.size(); ++k) {
     const int64_t g = groups[k];
     round.place[g] = static_cast<int64_t>(k);
-    ranges.insert(ranges.end(), each, RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
+    std::fill_n(ranges.begin() + static_cast<int64_t>(k) * each, each, RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
   }
   round.descent->run(ranges, std::move(starts), from);
   rounds_.push_back(std::move(round));

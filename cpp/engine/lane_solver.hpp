@@ -41,6 +41,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   V cosine() const;
   V rounding_noise() const;
   V step_size() const;
+  V step_gain() const;
   void mark_settled();
   void mark_converged();
   void harvest_lanes(L finished, L good, const Certificate& certificate);

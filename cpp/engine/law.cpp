@@ -1,6 +1,7 @@
 #include "law.hpp"
 
 #include <cmath>
+#include <cstring>
 
 namespace lawfit {
 
@@ -9,9 +10,15 @@ constexpr int kLargestSecondOrder = 40;   // parameters beyond which no second d
 }  // namespace
 
 bool all_positive(const double* values, int64_t rows) {
-  bool all = true;
-  for (int64_t r = 0; r < rows; ++r) all &= values[r] > 0 && values[r] < infinity;
-  return all;
+  // Positive finite numbers are those whose bits lie between zero's and infinity's.
+  constexpr uint64_t kInfinity = uint64_t{0x7ff} << 52;
+  uint64_t others = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    uint64_t bits;
+    std::memcpy(&bits, values + r, sizeof bits);
+    others |= bits - 1 >= kInfinity - 1;
+  }
+  return !others;
 }
 
 std::vector<bool> positive_columns(int variables, const TableView& table) {

@@ -14,11 +14,20 @@ constexpr uint32_t kWitnessEvery = 50;
 constexpr double kBehind = 2;         // times the optimum's objective
 }  // namespace
 
+bool Descent::continues_field(size_t k) const {
+  return k > 0 && jobs_[k].begin == jobs_[k - 1].begin && jobs_[k].count == jobs_[k - 1].count;
+}
+
+bool Descent::many_starts() const {
+  size_t fields = 0;
+  for (size_t k = 0; k < jobs_.size(); ++k) fields += !continues_field(k);
+  return fields > 0 && jobs_.size() >= kManyStarts * fields;
+}
+
 std::vector<Descent::Field> Descent::all_fields() const {
   std::vector<Field> fields;
   for (int64_t k = 0; k < static_cast<int64_t>(jobs_.size()); ++k) {
-    const bool same = k > 0 && jobs_[k].begin == jobs_[k - 1].begin && jobs_[k].count == jobs_[k - 1].count;
-    if (!same) fields.push_back({k, k, -1, {}});
+    if (!continues_field(k)) fields.push_back({k, k, -1, {}});
     fields.back().last = k;
     fields.back().left.push_back(k);
   }

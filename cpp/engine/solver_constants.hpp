@@ -16,6 +16,8 @@ constexpr double kLongestFarStep = 1.5;      // in e-folds, or in O(1) changes o
 constexpr double kSlowDecrease = 1e-2;       // relative decrease that counts as slow
 constexpr int kSlowSteps = 3;                // slow steps before the finish takes over
 constexpr double kFastRate = 0.2;            // each step this fraction of the last: no need of second derivatives
+constexpr double kLeastRate = 1e-2;          // shrinking faster than this is not counted on
+constexpr double kSmallGain = 1e-7;          // relative decrease that a step may bring unseen
 constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns that is good enough to hand over
 
 // Detours around where the linear and the nonlinear part of a law hinder each other.

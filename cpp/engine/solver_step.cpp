@@ -192,13 +192,23 @@ template <int kP> V LaneSolver<kP>::step_size() const {
   return vsqrt(largest);
 }
 
+// What a Gauss-Newton step takes off the objective.
+template <int kP> V LaneSolver<kP>::step_gain() const {
+  V slope{};
+  for (int i = 0; i < p_; ++i) slope = fma(now_.gradient[i] * metric_[i], step_[i], slope);
+  return broadcast(-0.5) * slope;
+}
+
 // Least squares with small residuals are at their optimum after a few Gauss-Newton steps, each a
 // fraction of the last: such lanes need no second derivatives and no finish.
 template <int kP> void LaneSolver<kP>::mark_settled() {
   last_size_ = select(detour_, last_size_, size_);   // a detour does not take the step
   size_ = step_size();
   converging_ = size_ <= broadcast(kFastRate) * last_size_;
-  const L near = busy_ & ~fresh_ & definite_ & converging_ & (size_ <= broadcast(limits_.tolerance));
+  // What the step leaves over is as much smaller than the step as that is than the one before.
+  const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate)), gain = step_gain();
+  const L sure = (size_ <= broadcast(limits_.tolerance)) | ((left <= broadcast(limits_.tolerance)) & (gain <= broadcast(kSmallGain) * objective_));
+  const L near = busy_ & ~fresh_ & definite_ & converging_ & sure;
   if (!any(near)) return;
   const Certificate certificate = certify();
   // Damping may have kept a weak direction from moving, unless it is small beside the least curvature.
@@ -207,6 +217,7 @@ template <int kP> void LaneSolver<kP>::mark_settled() {
   for (int i = 0; i < p_; ++i)
     settled &= damping_.lambda * damp_[i] <= least * now_.majorised[i * (i + 1) / 2 + i] * metric_[i] * metric_[i];
   for (int i = 0; i < p_; ++i) theta_[i] = select(settled, vmin(vmax(theta_[i] + step_[i] * metric_[i], lower_[i]), upper_[i]), theta_[i]);
+  objective_ = select(settled, vmax(objective_ - gain, V{}), objective_);
   harvest_lanes(settled, settled, certificate);
 }
 

@@ -5,6 +5,7 @@ Rows in messages are positions in the user's table, counted from 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -305,6 +306,9 @@ def _finite(
 ) -> np.ndarray | None:
     """Name cells that are not finite, or drop their rows across all columns together."""
     for cell in cells.values():
+        with np.errstate(all="ignore"):
+            if math.isfinite(np.add.reduce(cell.values)):  # one pass, and nothing to write
+                continue
         finite = np.isfinite(cell.values)
         if not finite.all():
             what = "not finite (NaN or infinite)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -241,7 +242,10 @@ class Law(Described, Changeable):
         chosen = choose_variables(self, columns, named, mapped)
         if self._variables is not None:
             return self
-        return self._with(variables=chosen)
+        known = self.__dict__.setdefault("_resolved", {})  # by the variables; to ask is frequent
+        if chosen not in known:
+            known[chosen] = self._with(variables=chosen)
+        return known[chosen]
 
     def _with(
         self, variables: tuple[str, ...] | None = None,
@@ -346,7 +350,7 @@ def as_law(
     if isinstance(law, str):
         word = law.strip()
         # Only a single word can be an id, so that other texts need not read the catalogue.
-        law = laws[word] if word.isidentifier() and word in laws else Law(law)
+        law = laws[word] if word.isidentifier() and word in laws else _of_formula(law)
     if callable(law) and not isinstance(law, Law):
         from .trace import law as traced  # traces make laws
 
@@ -355,6 +359,12 @@ def as_law(
         raise TypeError("a law is a Law, a formula, a catalogue id or a function, not "
                         f"{type(law).__name__}")
     return law if parameters is None else law.declare(parameters)
+
+
+@lru_cache(maxsize=512)
+def _of_formula(text: str) -> Law:
+    """Laws are frozen, so that one that was read already need not be read again."""
+    return Law(text)
 
 
 def _rebuild(
