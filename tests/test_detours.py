@@ -41,7 +41,21 @@ def test_an_exponent_of_the_wrong_sign_gets_across(on: str, loss: lf.Loss | str,
         assert one.params[name] == pytest.approx(value, rel=1e-6)
 
 
-def test_a_bound_at_zero_is_not_crossed() -> None:
-    falling = lf.Law(LAW, ["N", "D"]).bound(alpha=(-1, 0))
+def test_a_bound_before_zero_is_not_crossed() -> None:
+    falling = lf.Law(LAW, ["N", "D"]).bound(alpha=(-1, -5e-3))
     fit = lf.fit(falling, table(), on="log")
-    assert -1 <= fit.params["alpha"] <= 0
+    assert fit.status == "converged_at_bound"
+    assert fit.params["alpha"] == -5e-3
+
+
+def test_automatic_starts_leap_along_a_valley() -> None:
+    """Curves that hardly bend leave amplitude and rate of a tanh to trade off without end."""
+    rng = np.random.default_rng(3)
+    x = np.tile(np.geomspace(16, 1200, 14), 100)
+    y = 0.4 + 2e-5 * x + rng.normal(0, 0.03, len(x))
+    with pytest.warns(lf.FitWarning, match="not_identified"):
+        fits = lf.fit_many("acc = c + a*tanh(b*x)",
+                           {"x": x, "acc": y, "curve": np.repeat(np.arange(100), 14)}, by="curve")
+    assert not (fits.status == "iteration_limit").any()
+    starts = fits.diagnostics["n_starts"].sum()
+    assert fits.diagnostics["n_iterations"].sum() < 35 * starts  # 67 without leaps

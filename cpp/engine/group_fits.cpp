@@ -27,6 +27,7 @@ GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const Fi
       rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)), law_rows_(law.least_rows()), source_(law, request, table_, options.seed) {
   // Kinks are approached through a dozen scales.
   if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
+  problem_.leaps = !request.starts.given;
   usable_.resize(static_cast<size_t>(request.groups));
   typical_.resize(usable_.size());
   for (int64_t g = 0; g < request.groups; ++g) {

@@ -51,6 +51,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   L project_linear(L candidates, V& value);
   void plan_detours(L failed);
   L plan_crossings(L ready);
+  L plan_leaps(L ready);
   L went_far() const;
   L turn_linear(L lanes);
   void judge_detours(L tried, L better);
@@ -64,11 +65,11 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   Evaluator evaluator_;
   const Layout layout_;
   Arena arena_;
-  V *theta_, *trial_, *detour_point_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
+  V *theta_, *trial_, *detour_point_, *milestone_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, detour_reach_, milestone_at_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
   L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_;
   Status verdict_[W];
   int64_t job_[W];

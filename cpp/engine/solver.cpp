@@ -16,11 +16,11 @@ V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
 template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
     : ParameterCount<kP>(problem.parameters()), problem_(problem), stage_(stage),
       evaluator_(*problem.program, problem.space, problem.loss, capacity, weighted, with_sigma, layout),
-      layout_(layout), arena_(11 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
+      layout_(layout), arena_(12 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
       // There the majoriser bounds what a linear solve gains.
       separable_((problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss)),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
-  for (V** v : {&theta_, &trial_, &detour_point_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
+  for (V** v : {&theta_, &trial_, &detour_point_, &milestone_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
   matrix_ = arena_.take_vectors(entries());
   factor_ = arena_.take_vectors(entries());
@@ -73,6 +73,8 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   detour_wait_ = select(mine, V{}, detour_wait_);
   detour_gap_ = select(mine, V{}, detour_gap_);
   detour_tries_ = select(mine, V{}, detour_tries_);
+  milestone_at_ = select(mine, broadcast(kPatience), milestone_at_);
+  detour_reach_ = select(mine, broadcast(kFirstLeap), detour_reach_);
   cautious_ &= ~mine;
   if (job.cautious) {
     newton_ &= ~mine;

@@ -23,6 +23,8 @@ constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns 
 // Detours around where the linear and the nonlinear part of a law hinder each other.
 constexpr double kBeforeZero = 1e-2, kBeyondZero = 0.1;   // of an O(1) change: an exponent this close to zero goes that far beyond
 constexpr double kFarStep = 1e-2;            // of a nonlinear parameter: failed steps below it are the last digits' affair
+constexpr double kPatience = 24, kStretch = 8;           // iterations before the first leap, and between two
+constexpr double kFirstLeap = 4, kLongestLeap = 256;     // their lengths, in what those between went
 constexpr double kDetourTries = 3;           // evaluations that a detour may take to become better
 
 // Convergence.

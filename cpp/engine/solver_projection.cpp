@@ -40,9 +40,11 @@ template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
 template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
   const V one = broadcast(1.0), zero = broadcast(0.0);
   detour_wait_ = vmax(detour_wait_ - one, zero);
-  if (separable_ && problem_.loss == Loss::squared) return;   // projected exactly
   const L ready = busy_ & ~fresh_ & ~cautious_ & ~detour_ & (detour_wait_ <= zero);
-  const L across = plan_crossings(ready), astray = failed & ready & ~across & went_far(), lanes = across | astray;
+  const L across = plan_crossings(ready), leap = plan_leaps(ready & ~across);
+  L astray = failed & ready & ~across & ~leap & went_far();
+  if (separable_ && problem_.loss == Loss::squared) astray = broadcast_bits(0);   // projected exactly
+  const L lanes = across | leap | astray;
   if (!any(lanes)) return;
   for (int i = 0; i < p_; ++i) detour_point_[i] = select(astray, trial_[i], detour_point_[i]);
   evaluator_.evaluate_linearised(detour_point_, {scale_, tail_, reach_}, next_);
@@ -84,6 +86,22 @@ template <int kP> L LaneSolver<kP>::plan_crossings(L ready) {
   return across;
 }
 
+// Along a curved valley steps are short. Every so often a lane that is still under way tries to go a
+// multiple of what it went since it last looked. Returns these lanes, with the point in detour_point_.
+template <int kP> L LaneSolver<kP>::plan_leaps(L ready) {
+  if (!problem_.leaps) return broadcast_bits(0);
+  const L looks = busy_ & ~fresh_ & (iterations_ >= milestone_at_ + broadcast(kStretch));
+  if (!any(looks)) return looks;
+  const L leap = looks & ready & (milestone_at_ > broadcast(kPatience));
+  for (int i = 0; i < p_; ++i) {
+    const V to = theta_[i] + detour_reach_ * (theta_[i] - milestone_[i]);
+    detour_point_[i] = select(leap, vmin(vmax(to, lower_[i]), upper_[i]), detour_point_[i]);
+    milestone_[i] = select(looks, theta_[i], milestone_[i]);
+  }
+  milestone_at_ = select(looks, iterations_, milestone_at_);
+  return leap;
+}
+
 // The linear part of these detours moves by what solve_linear() found. Returns the lanes where it
 // can: a positive amplitude that would have to vanish could never come back.
 template <int kP> L LaneSolver<kP>::turn_linear(L lanes) {
@@ -109,6 +127,7 @@ template <int kP> void LaneSolver<kP>::judge_detours(L tried, L better) {
   if (!any(arrived)) return;
   detour_wait_ = select(arrived, broadcast(0.0), detour_wait_);
   detour_gap_ = select(arrived, broadcast(0.0), detour_gap_);
+  detour_reach_ = select(arrived, vmin(detour_reach_ * broadcast(2.0), broadcast(kLongestLeap)), detour_reach_);
   if (stage_ == Stage::finish) leave_newton(arrived);
   else damping_.reset(arrived, kFirstDampingFar);
 }
