@@ -7,54 +7,17 @@
 namespace lawfit {
 
 namespace {
-// Random numbers of one replicate, one after the other.
-class Draws {
- public:
-  Draws(uint64_t seed, int64_t replicate) : stream_(seed, static_cast<uint64_t>(replicate) + 1) {}
-  uint32_t word() {
-    if (at_ == 4) {
-      words_ = stream_.block(next_++);
-      at_ = 0;
-    }
-    return words_[at_++];
+// A row's new target by the likelihood that was fitted.
+double target(Draws& draws, const Scheme& scheme, int64_t row) {
+  const double centre = scheme.centre[row], spread = scheme.spread[row];
+  switch (scheme.errors) {
+    case Errors::student_t: return std::fma(spread, draws.student(scheme.tail[row]), centre);
+    case Errors::poisson: return draws.poisson(centre);
+    case Errors::negative_binomial: return draws.negative_binomial(centre, spread);
+    case Errors::binomial: return draws.binomial(spread, centre) / spread;
+    default: return std::fma(spread, draws.normal(), centre);
   }
-  int64_t below(int64_t limit) { return lawfit::below(word(), static_cast<uint32_t>(limit)); }
-  // Uniform in (0, 1), never an end.
-  double uniform() {
-    const uint64_t high = word(), low = word();
-    return (static_cast<double>((high << 21) ^ (low >> 11)) + 0.5) * 0x1p-53;
-  }
-  double exponential() { return -std::log(uniform()); }
-  double normal() {   // Box and Muller (1958), both of a pair
-    if (spare_) {
-      spare_ = false;
-      return other_;
-    }
-    const double radius = std::sqrt(2 * exponential()), angle = 6.283185307179586 * uniform();
-    other_ = radius * std::sin(angle);
-    spare_ = true;
-    return radius * std::cos(angle);
-  }
-  double multiplier(Multiplier kind) {
-    const uint32_t w = word();
-    if (kind == Multiplier::rademacher) return w & 0x80000000u ? 1 : -1;
-    if (kind == Multiplier::mammen) {   // Mammen (1993): mean 0, variance 1, third moment 1
-      constexpr double root = 2.23606797749979, share = (root + 1) / (2 * root);
-      return w < share * 4294967296.0 ? (1 - root) / 2 : (1 + root) / 2;
-    }
-    constexpr double sizes[] = {1.224744871391589, 1, 0.7071067811865476};   // Webb (2023)
-    const uint32_t k = lawfit::below(w, 6);
-    return k < 3 ? sizes[k] : -sizes[k - 3];
-  }
-
- private:
-  Philox stream_;
-  uint64_t next_ = 0;
-  std::array<uint32_t, 4> words_{};
-  int at_ = 4;
-  bool spare_ = false;
-  double other_ = 0;
-};
+}
 }  // namespace
 
 ReplicateMaker::ReplicateMaker(const Scheme& scheme, const int64_t* offsets, int64_t groups, int64_t rows, uint64_t seed)
@@ -123,7 +86,7 @@ bool ReplicateMaker::make(int64_t group, int64_t replicate, double* out) const {
     const double* pool = scheme_.pool + begin;
     for (int64_t i = 0; i < n; ++i) out[i] = std::fma(spread[i], pool[draws.below(n)], centre[i]);
   } else if (scheme_.kind == Resampling::parametric) {
-    for (int64_t i = 0; i < n; ++i) out[i] = std::fma(spread[i], draws.normal(), centre[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = target(draws, scheme_, begin + i);
   } else {
     std::vector<double> signs(units);
     for (double& sign : signs) sign = draws.multiplier(scheme_.multiplier);

@@ -3,13 +3,13 @@
 #include <memory>
 
 #include "covariance.hpp"
+#include "draws.hpp"
 #include "fit.hpp"
-#include "random.hpp"
 
 namespace lawfit {
 
 enum class Resampling { pairs, cluster, stratified, bayesian, jackknife, residual, wild, parametric, given };
-enum class Multiplier { rademacher, mammen, webb };
+enum class Errors { normal, student_t, poisson, negative_binomial, binomial };   // of parametric targets
 
 // Where replicates come from. Row arrays cover the whole table; units are numbered from 0 within
 // each group of rows.
@@ -18,9 +18,12 @@ struct Scheme {
   Multiplier multiplier = Multiplier::rademacher;
   const int32_t* units = nullptr;     // cluster or stratum of each row; null: every row its own
   const double* given = nullptr;      // replicates x rows: weights of the caller's own
-  // New targets are centre + spread * draw, in the residual space; draws are standard normal, a
-  // multiplier of the row's unit, or taken from the pool.
+  // New targets are centre + spread * draw, in the residual space; draws are standard normal or
+  // Student's t, a multiplier of the row's unit, or taken from the pool. Of counts and shares the
+  // centre is the mean, the spread a negative binomial's dispersion or a binomial's trials.
+  Errors errors = Errors::normal;
   const double *centre = nullptr, *spread = nullptr, *pool = nullptr;
+  const double* tail = nullptr;       // student_t: 1/nu of each row
   const uint64_t* keys = nullptr;     // per group: distinguishes its random numbers
 
   bool new_targets() const { return kind == Resampling::residual || kind == Resampling::wild || kind == Resampling::parametric; }

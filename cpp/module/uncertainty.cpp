@@ -26,7 +26,7 @@ struct ReplicateArguments {
   int p;
   GraphArguments graph;
   Int64s offsets;
-  Doubles warm, given, centre, spread, pool;
+  Doubles warm, given, centre, spread, pool, tail;
   Int32s units;
   py::array_t<uint64_t, py::array::c_style | py::array::forcecast> keys;
   ReplicateRequest request;
@@ -58,6 +58,10 @@ struct ReplicateArguments {
     s.centre = row_array(scheme, "centre", centre);
     s.spread = row_array(scheme, "spread", spread);
     s.pool = row_array(scheme, "pool", pool);
+    s.tail = row_array(scheme, "tail", tail);
+    if (scheme.contains("errors"))
+      s.errors = choose<Errors>("errors", scheme["errors"].cast<std::string>(), {"normal", "student_t", "poisson", "negative_binomial", "binomial"});
+    require(s.errors != Errors::student_t || s.tail, "scheme: tail is missing");
     require(!s.new_targets() || (s.centre && s.spread && (s.pool || s.kind != Resampling::residual)), "scheme: centre, spread or pool is missing");
     if (scheme.contains("units")) {
       units = scheme["units"].cast<Int32s>();

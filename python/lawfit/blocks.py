@@ -9,7 +9,13 @@ import numpy as np
 
 from .engine import objective_arguments, options
 from .noise import noise_of_groups
-from .resampling import chosen_multiplier, new_targets, numbered_objective
+from .resampling import (
+    chosen_multiplier,
+    draws_from,
+    likelihood_targets,
+    new_targets,
+    numbered_objective,
+)
 from .units import row_keys, units_of
 
 if TYPE_CHECKING:
@@ -33,6 +39,7 @@ class Block:
     active: np.ndarray
     units: np.ndarray | None
     numbers: np.ndarray | None
+    objective: np.ndarray
 
 
 def blocks_of(fits: Fits, by: Any) -> list[Block]:
@@ -79,7 +86,7 @@ def block_of(fits: Fits, these: np.ndarray, by: Any) -> Block:
                   positions[rows], np.ascontiguousarray(raw["params"][at]),
                   np.ascontiguousarray(raw["active"][at]), units,
                   np.ascontiguousarray(raw["numbers"][at]) if batch.losses[loss].own_numbers
-                  else None)
+                  else None, np.ascontiguousarray(raw["objective"][at]))
 
 
 def within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -140,6 +147,9 @@ def targets_of(
         block.law.graph(), block.data, objective_arguments(block.on, block.loss), block.offsets,
         block.free, block.active,
     )
+    if method == "parametric" and draws_from(block.loss, noise):
+        return likelihood_targets(block.loss, block.on, y, weights, sigma, fitted, block.numbers,
+                                  block.objective, block.offsets)
     counts = np.diff(block.offsets)
     unit = sigma if sigma is not None else np.ones(len(y)) if weights is None else weights**-0.5
     left, sd = counts - (block.active == 0).sum(axis=1), None

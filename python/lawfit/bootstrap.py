@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import status as _status
-from .covariance import error_kind, full_covariance, replicate_covariances
+from .covariance import error_kind, full_covariance, replicate_covariances, unscaled
 from .derive import DerivedReplicates, quantity_of
 from .engine import options, parameter_bounds, progress_callback
 from .errors import FitWarning
@@ -229,9 +229,10 @@ class Bootstrap:
     @cached_property
     def covariance(self) -> np.ndarray:
         """The full fit's covariance of the kind that its replicates get, for studentizing."""
-        kind = error_kind(self.fit.loss, self.plan)
+        kind = error_kind(self.fit.loss, self.plan.method, self.plan.clustered)
         units = self.plan.units if kind == "cluster" else None
-        return full_covariance(self.fit, kind, self.fit.absolute_sigma, units)[0]
+        absolute = unscaled(self.fit.loss, self.fit.absolute_sigma)
+        return full_covariance(self.fit, kind, absolute, units)[0]
 
     def _enough(self) -> np.ndarray:
         good = self.good

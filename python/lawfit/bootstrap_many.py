@@ -62,7 +62,7 @@ def bootstrap_many(
     numbers = np.full((len(fits), replicates, 2), np.nan) if estimating else None
     other = 0
     for block in blocks:
-        check_method(block.loss, method)
+        check_method(block.loss, method, noise)
         raw = _core.resample(
             *resampling_arguments(block, method, multiplier, noise, replicates),
             math.ceil(check * replicates), native_options(fits, seed, threads),

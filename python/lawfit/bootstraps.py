@@ -11,6 +11,7 @@ import numpy as np
 
 from .batch import good_codes
 from .blocks import Block, blocks_of, native_options, resampling_arguments
+from .covariance import error_kind, unscaled
 from .derive import Quantity, bootstrap_interval, delta_errors
 from .engine import parameter_bounds
 from .independent import few_of_many
@@ -240,13 +241,11 @@ def _covariances(boots: Bootstraps) -> list[tuple[Block, np.ndarray, np.ndarray]
 
     settings, out = boots.settings, []
     chosen = native_options(boots.fits, boots.seed, None)
-    absolute = boots.fits.batch.absolute_sigma
     for block in blocks_of(boots.fits, settings["by"]):
+        absolute = unscaled(block.loss, boots.fits.batch.absolute_sigma)
         arguments = resampling_arguments(block, boots.method, settings["multiplier"],
                                          settings["noise"], boots.replicates)
-        simulated = boots.method in ("residual", "parametric")
-        kind = ("cluster" if settings["clustered"] else
-                "jacobian" if simulated and block.loss.name == "squared" else "sandwich")
+        kind = error_kind(block.loss, boots.method, settings["clustered"])
         free = [block.law.parameters.index(name) for name in block.law.free]
         values = np.stack([boots.params[block.law.parameters[at]][block.which] for at in free], -1)
         drawn = np.array(_core.replicate_covariances(*arguments, np.ascontiguousarray(values),

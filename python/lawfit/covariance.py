@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from .bootstrap import Bootstrap
     from .data import Rows
     from .losses import Loss
-    from .resampling import Plan
     from .result import Fit
 
 __all__ = [
     "default_kind", "error_kind", "free_covariance_of", "full_covariance", "leverages",
-    "replicate_covariances",
+    "replicate_covariances", "unscaled",
 ]
 
 KINDS = ("jacobian", "hessian", "sandwich", "cluster")
@@ -112,12 +111,18 @@ def number_errors(fit: Fit) -> np.ndarray:
     )[1][0]
 
 
-def error_kind(loss: Loss, plan: Plan) -> str:
+def error_kind(loss: Loss, method: str, clustered: bool) -> str:
     """The covariance that makes the same assumptions as a resampling."""
-    if plan.clustered and plan.method != "jackknife":
+    if clustered and method != "jackknife":
         return "cluster"
-    simulated = plan.method in ("residual", "parametric")
-    return "jacobian" if simulated and loss.name == "squared" else "sandwich"
+    if method in ("residual", "parametric") and loss.engine == "squared":
+        return "jacobian"
+    return "hessian" if method == "parametric" and loss.likelihood else "sandwich"
+
+
+def unscaled(loss: Loss, absolute: bool) -> bool:
+    """Whether replicates are studentized without a scale from what is left: it is known."""
+    return absolute or (loss.name == "gaussian" and not loss.free)
 
 
 def replicate_covariances(boot: Bootstrap) -> np.ndarray:
@@ -129,9 +134,9 @@ def replicate_covariances(boot: Bootstrap) -> np.ndarray:
     limits = {name: value for name, value in fit.settings.items() if name != "starts"}
     values = np.ascontiguousarray(fit.law.contract(boot.matrix))[None]
     raw = _core.replicate_covariances(
-        *plan.arguments(fit), values, error_kind(fit.loss, plan), fit.absolute_sigma,
-        options(**limits | {"seed": boot.seed}, keep_starts=False, threads=None),
-        boot.numbers,
+        *plan.arguments(fit), values, error_kind(fit.loss, plan.method, plan.clustered),
+        unscaled(fit.loss, fit.absolute_sigma),
+        options(**limits | {"seed": boot.seed}, keep_starts=False, threads=None), boot.numbers,
     )
     inner = np.array(raw[0])
     inner[~boot.good] = np.nan

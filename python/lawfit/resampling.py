@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .engine import free_values, objective_arguments, table_arguments, whole
+from .likelihoods import Binomial, Gaussian, Likelihood
 from .units import row_keys, units_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def plan(
         raise ValueError(f"method: unknown resampling {method!r}; choose from {', '.join(METHODS)}")
     if weights is not None:
         return _own(fit, n, method, by, weights)
-    check_method(fit.loss, method)
+    check_method(fit.loss, method, noise)
     units = _units(fit, method, by)
     count = len(fit.rows) if units is None else int(units.max()) + 1
     if method == "jackknife" and n is not None:
@@ -96,20 +97,15 @@ def plan(
     return Plan(method, replicates, scheme, units, data, objective)
 
 
-def check_method(loss: Loss, method: str) -> None:
+def check_method(loss: Loss, method: str, noise: Any) -> None:
     """Refuse new targets that the loss's own distribution would not make."""
-    if method not in ("residual", "wild", "parametric"):
-        return
-    others = ", ".join(name for name in METHODS if name not in ("residual", "wild", "parametric"))
-    if loss.of_counts:
+    if noise is not None and (loss.of_counts or loss.name == "student_t"):
+        raise ValueError(f"noise: loss {loss} says itself how values scatter; leave noise= out")
+    if loss.of_counts and method in ("residual", "wild"):
+        others = ", ".join(name for name in METHODS if name not in ("residual", "wild"))
         raise ValueError(
             f"method: {method!r} makes new targets from residuals, which counts and shares do not "
             f"have; with loss {loss} choose from {others}"
-        )
-    if method == "parametric" and loss.name == "student_t":
-        raise ValueError(
-            f"method: 'parametric' draws normal errors, which loss {loss} does not have; choose "
-            f"from residual, wild, {others}"
         )
 
 
@@ -202,6 +198,12 @@ def _targets(
 
     unit = 1 / np.sqrt(row_weight(fit))  # standard deviation of a row, up to the common factor
     sd = None
+    if method == "parametric" and draws_from(fit.loss, noise):
+        numbers = None if fit.numbers is None else np.reshape(fit.numbers, (1, 2))
+        return likelihood_targets(
+            fit.loss, fit.on, fit.rows.y, fit.rows.weights, fit.rows.sigma, fit.fitted, numbers,
+            np.array([fit.objective]), np.array([0, len(fit.rows)]),
+        )
     if method == "parametric":
         model = noise_model(fit, "constant" if noise is None else noise)
         sd = model(fit.fitted, fit.rows.columns) * (1 if model.given else unit)
@@ -246,3 +248,64 @@ def new_targets(
         sums = np.add.reduceat(pool, offsets[:-1][counts > 0])
         pool = pool - np.repeat(sums / counts[counts > 0], counts[counts > 0])
     return {"centre": centre, "spread": unit * in_y, "pool": pool}
+
+
+def draws_from(loss: Loss, noise: Any) -> bool:
+    """Whether parametric targets are drawn from the loss itself, not from a noise model."""
+    return noise is None and isinstance(loss, Likelihood)
+
+
+def likelihood_targets(
+    loss: Loss, on: str, y: np.ndarray, weights: np.ndarray | None, sigma: np.ndarray | None,
+    fitted: np.ndarray, numbers: np.ndarray | None, objective: np.ndarray, offsets: np.ndarray,
+) -> dict[str, Any]:
+    """The engine's row arrays for draws from the fitted likelihoods of groups of rows.
+
+    ``numbers`` [groups, 2] are the engine's estimates, ``objective`` one a group. Weights say how
+    much a row counts and not how it scatters, but for normal errors, where both are the same.
+    """
+    from .spaces import to_space
+
+    counts = np.diff(offsets)
+
+    def by_row(of_group: Any) -> np.ndarray:
+        return np.repeat(np.broadcast_to(of_group, len(counts)), counts).astype(float)
+
+    def own(place: int) -> np.ndarray:
+        known = loss.at(None)[place]
+        return by_row(known if numbers is None else numbers[:, place])
+
+    scheme: dict[str, Any] = {"errors": "normal", "centre": fitted, "spread": np.zeros(len(y))}
+    if loss.of_counts:
+        scheme["errors"] = loss.name
+        if loss.name == "negative_binomial":
+            scheme["spread"] = own(0)
+        elif isinstance(loss, Binomial):
+            scheme["spread"] = _whole_trials(loss, y, sigma)
+        return scheme
+    unit = (np.abs(y) if on == "relative" else 1.0) * (1.0 if sigma is None else sigma)
+    scheme["centre"] = to_space(fitted, on)
+    if isinstance(loss, Gaussian):
+        weight = np.ones(len(y)) if weights is None else weights
+        total = by_row(np.bincount(np.repeat(np.arange(len(counts)), counts), weight, len(counts)))
+        with np.errstate(all="ignore"):
+            scale = np.sqrt(2 * by_row(objective) / total) if loss.scale is None else loss.scale
+            return scheme | {"spread": scale * unit * np.sqrt(total / by_row(counts) / weight)}
+    return scheme | {"errors": loss.name, "spread": own(0) * unit, "tail": own(1)}
+
+
+def _whole_trials(loss: Binomial, y: np.ndarray, sigma: np.ndarray | None) -> np.ndarray:
+    """How many trials each row has, checked to be something to draw successes out of."""
+    trials = np.ones(len(y)) if sigma is None else np.round(sigma**-2, 9)
+    odd = trials != np.floor(trials)
+    if loss.trials is None:
+        odd = (y > 0) & (y < 1)
+    if odd.any():
+        row = int(np.argmax(odd))
+        told = (f"a share of {y[row]:g} of one trial" if loss.trials is None
+                else f"{trials[row]:g} trials")
+        raise ValueError(
+            f"method: 'parametric' draws whole numbers of successes, but row {row} of those used "
+            f"has {told}; fit with Binomial(trials=), out of how many, or choose another method"
+        )
+    return trials

@@ -71,9 +71,11 @@ class Uncertain:
         variables and make new targets around the fit, in the residual space: ``"residual"``
         draws standardised residuals; ``"wild"`` multiplies each row's own (with ``by`` those of
         a cluster together) by a random ``multiplier``, ``"rademacher"`` (default), ``"mammen"``
-        or ``"webb"`` (default below 12 clusters); ``"parametric"`` draws normal errors of a
-        ``noise`` model: ``"constant"`` (default), ``"proportional"``, a variable along which
-        noise is a power, or ``{variable: points, "sd": values}``. ``null`` maps parameters to
+        or ``"webb"`` (default below 12 clusters); ``"parametric"`` draws from the likelihood that
+        was fitted, with its estimated numbers, otherwise normal errors of a ``noise`` model:
+        ``"constant"`` (default), ``"proportional"``, a variable along which noise is a power, or
+        ``{variable: points, "sd": values}``. Counts and shares have no residuals to draw, so of
+        these three only the last. ``null`` maps parameters to
         values under which these targets are made, for ``boot.derive(...).p_value(...)``.
 
         ``by`` names the clusters or strata: a column of the table, a list of columns, or one key
