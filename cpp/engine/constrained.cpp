@@ -17,7 +17,7 @@ constexpr double kRounding = 1e-15;
 
 ConstrainedSolver::ConstrainedSolver(const CompiledLaw& law, const TableData& table, const ObjectiveSpec& objective, const CompiledLaw& quantity,
                                      const TableData& quantities, const std::vector<double>& lower, const std::vector<double>& upper)
-    : p_(law.natural.parameters), entries_(p_ * (p_ + 1) / 2), lanes_(layout_for(table.rows) == Layout::points ? 1 : W), objective_(objective),
+    : p_(law.natural.parameters), entries_(p_ * (p_ + 1) / 2), lanes_(layout_for(table.rows) == Layout::points ? 1 : W),
       priors_(law.priors),
       lower_(lower), upper_(upper), table_(table), quantities_(quantities),
       law_(law.natural, objective.space, objective.loss, std::max<int64_t>(table.rows, 1),
@@ -47,6 +47,7 @@ void ConstrainedSolver::run(ConstrainedJob* jobs, int count, const std::atomic<b
     lane.trial = lane.theta;
     lane.busy = lane.fresh = l < count;
     lane.job = lane.busy ? &jobs[l] : nullptr;
+    lane.numbers = job.numbers;
     lane.newton = true;
     lane.slow = lane.failures = lane.steps = 0;
     lane.patience = 1;
@@ -63,7 +64,7 @@ void ConstrainedSolver::run(ConstrainedJob* jobs, int count, const std::atomic<b
     restore();
     for (int l = 0; l < W; ++l)
       for (int i = 0; i < p_; ++i) theta_[i][l] = lane_[lanes_ == 1 ? 0 : l].trial[i];
-    law_.evaluate(Tier::hessian, theta_, LossShape::of(broadcast(objective_.scale), broadcast(objective_.tail)), sums_);
+    law_.evaluate(Tier::hessian, theta_, shape(), sums_);
     add_priors(priors_, Tier::hessian, theta_, sums_);
     for (int l = 0; l < W; ++l) {
       Lane& lane = lane_[l];
@@ -80,6 +81,16 @@ void ConstrainedSolver::run(ConstrainedJob* jobs, int count, const std::atomic<b
     }
   }
   for (Lane& lane : lane_) if (lane.busy) finish(lane, false);
+}
+
+LossShape ConstrainedSolver::shape() const {
+  V scale, tail;
+  for (int l = 0; l < W; ++l) {
+    const LossNumbers& numbers = lane_[lanes_ == 1 ? 0 : l].numbers;
+    scale[l] = numbers.scale;
+    tail[l] = numbers.tail;
+  }
+  return LossShape::of(scale, tail);
 }
 
 // Values and derivatives of every lane's quantity at its trial point.
@@ -161,6 +172,15 @@ void ConstrainedSolver::finish(Lane& lane, bool solved) {
   lane.job->solved = solved;
   lane.job->objective = lane.objective;
   std::copy(lane.theta.begin(), lane.theta.end(), lane.job->parameters);
+  const double multiplier = -lane.gradient[lane.pivot] / lane.slope[lane.pivot];
+  for (int i = 0; lane.job->active && i < p_; ++i) lane.job->active[i] = i == lane.pivot ? 0 : pressed(lane, i);
+  if (lane.job->normal) std::copy(lane.slope.begin(), lane.slope.end(), lane.job->normal);
+  for (int e = 0; lane.job->second && e < entries_; ++e) lane.job->second[e] = lane.second[e] + multiplier * lane.curvature[e];
+}
+
+int8_t ConstrainedSolver::pressed(const Lane& lane, int i) const {
+  const double r = lane.gradient[i] - lane.gradient[lane.pivot] / lane.slope[lane.pivot] * lane.slope[i];
+  return lane.theta[i] <= lower_[i] && r > 0 ? -1 : lane.theta[i] >= upper_[i] && r < 0 ? 1 : 0;
 }
 
 // The damping's answer to the trial just evaluated.
@@ -208,9 +228,7 @@ void ConstrainedSolver::propose(Lane& lane) {
   moving_.clear();
   for (int i = 0; i < p_; ++i) {
     if (i == j) continue;
-    const double r = lane.gradient[i] - lane.gradient[j] / lane.slope[j] * lane.slope[i];
-    const bool pressed = (lane.theta[i] <= lower_[i] && r > 0) || (lane.theta[i] >= upper_[i] && r < 0);
-    if (!pressed && reduced(lane.majorised, lane, i, i) > 0) moving_.push_back(i);
+    if (!pressed(lane, i) && reduced(lane.majorised, lane, i, i) > 0) moving_.push_back(i);
   }
   if (!std::isfinite(lane.slope[j]) || lane.slope[j] == 0) return finish(lane, false);
   if (moving_.empty()) return finish(lane, true);

@@ -23,13 +23,19 @@ struct JointFit::Path {
   std::vector<double> last_parameters;
   std::vector<int8_t> active;
   double value = infinity, least_scale = 0;
+  Constraint constraint{nullptr, nullptr};
   int halvings = 0;
   bool begun = false, final = false, done = false;
 };
 
-JointFit::JointFit(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled)
-    : problem_(problem), table_(table), rows_(rows), options_(options), cancelled_(cancelled), free_(rows.objective()),
-      p_(problem.parameters()) {}
+const std::vector<Outcome>& FreeRefits::refit(std::vector<Job> jobs, const std::vector<size_t>&) {
+  descent_.emplace(problem_, table_, rows_, options_, cancelled_);
+  descent_->refit(std::move(jobs));
+  return descent_->outcomes();
+}
+
+JointFit::JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, std::atomic<bool>& cancelled)
+    : table_(table), rows_(rows), refits_(refits), cancelled_(cancelled), free_(rows.objective()), p_(parameters) {}
 
 // Fitted values, slopes and Jacobian into the members. False: not all of them finite.
 bool JointFit::rows_at(const double* parameters, const RowView& range) {
@@ -92,20 +98,55 @@ bool JointFit::first_numbers(const double* parameters, const RowView& range, Los
   return best < infinity;
 }
 
+namespace {
+void unpack(const double* packed, int p, double* full) {
+  for (int i = 0; i < p; ++i)
+    for (int j = 0; j <= i; ++j) full[i * p + j] = full[j * p + i] = packed[i * (i + 1) / 2 + j];
+}
+
+// Leaves the directions along the constraint, in which one parameter gives way to each of the
+// others. False: there are none.
+bool along(const double* normal, const std::vector<int8_t>& active, Matrix& matrix, Matrix& cross) {
+  const auto p = matrix.rows();
+  Eigen::Index pivot = -1;
+  double most = 0;
+  for (Eigen::Index i = 0; i < p; ++i) {
+    const double reach = active[i] ? 0 : std::fabs(normal[i]) / std::sqrt(std::fabs(matrix(i, i)));
+    if (reach > most) {
+      most = reach;
+      pivot = i;
+    }
+  }
+  if (pivot < 0 || p == 1) return false;
+  Matrix directions = Matrix::Zero(p, p - 1);
+  for (Eigen::Index i = 0, c = 0; i < p; ++i) {
+    if (i == pivot) continue;
+    directions(i, c) = 1;
+    if (!active[i]) directions(pivot, c) = -normal[i] / normal[pivot];
+    ++c;
+  }
+  matrix = directions.transpose() * matrix * directions;
+  cross = directions.transpose() * cross;
+  return true;
+}
+}  // namespace
+
 // How the law's parameters follow the numbers, C' H^-1 C: what the second derivatives by the numbers
 // lose once the law is refitted. Directions that the data do not determine do not follow.
-Matrix JointFit::following(const NuisanceSums& sums, const RowView& range, const double* parameters, const int8_t* active) {
+Matrix JointFit::following(const NuisanceSums& sums, const RowView& range, const double* parameters, const Path& path) {
+  const std::vector<int8_t>& active = path.active;
   Matrix matrix(p_, p_), cross = Matrix::Zero(p_, free_.count), follows = Matrix::Zero(free_.count, free_.count);
   hessian_.resize(static_cast<size_t>(p_) * p_);
-  rows_.hessian(parameters, range, hessian_.data());
+  if (path.constraint.second) unpack(path.constraint.second, p_, hessian_.data());
+  else rows_.hessian(parameters, range, hessian_.data());
   for (int i = 0; i < p_; ++i)
     for (int j = 0; j < p_; ++j) matrix(i, j) = active[i] || active[j] ? (i == j ? 1 : 0) : hessian_[static_cast<size_t>(i) * p_ + j];
   for (int k = 0; k < free_.count; ++k)
     for (int64_t r = 0; r < range.count; ++r)
       for (int i = 0; i < p_; ++i) if (!active[i] && sums.cross[k][r] != 0) cross(i, k) += sums.cross[k][r] * jacobian_[r * p_ + i];
-  if (!matrix.allFinite()) return follows;
+  if (!matrix.allFinite() || (path.constraint.normal && !along(path.constraint.normal, active, matrix, cross))) return follows;
   Vector scale = matrix.diagonal().cwiseAbs().cwiseSqrt();
-  for (int i = 0; i < p_; ++i) scale(i) = scale(i) > 0 ? 1 / scale(i) : 1;
+  for (Eigen::Index i = 0; i < scale.size(); ++i) scale(i) = scale(i) > 0 ? 1 / scale(i) : 1;
   const Eigenvalues parts = eigenvalues(scale.asDiagonal() * matrix * scale.asDiagonal());
   if (!parts.found) return follows;
   const Matrix turned = parts.directions.transpose() * scale.asDiagonal() * cross;
@@ -165,7 +206,7 @@ bool JointFit::leave_zero(const NuisanceSums& sums, LossNumbers& numbers) const 
 }
 
 // The numbers' next values: a Newton step on what is left of the joint objective once the law follows.
-void JointFit::step(Path& path, const RowView& range, const double* parameters, const int8_t* active, LossNumbers& numbers) {
+void JointFit::step(Path& path, const RowView& range, const double* parameters, LossNumbers& numbers) {
   RowView there = range;
   there.own = &numbers;
   if (!rows_at(parameters, there)) {
@@ -174,7 +215,7 @@ void JointFit::step(Path& path, const RowView& range, const double* parameters, 
   }
   const NuisanceSums sums = nuisance_sums(rows_, there, model_, slope_);
   if (leave_zero(sums, numbers)) return;
-  const Matrix follows = following(sums, there, parameters, active);
+  const Matrix follows = following(sums, there, parameters, path);
   NumberSystem fixed{free_.count, {}, {}, {}};    // the law's parameters where they are
   double metric[kMostNuisance];
   for (int k = 0; k < free_.count; ++k) {
@@ -244,7 +285,7 @@ void JointFit::look(Path& path, const Job& job, const Outcome& outcome, double* 
   path.halvings = 0;
   path.begun = true;
   path.done = path.final;
-  if (!path.done) step(path, {job.begin, job.count, job.weight, job.target}, parameters, path.active.data(), numbers);
+  if (!path.done) step(path, {job.begin, job.count, job.weight, job.target}, parameters, numbers);
 }
 
 void JointFit::run(const std::vector<Job>& jobs, std::vector<double>& parameters, std::vector<LossNumbers>& numbers) {
@@ -264,10 +305,12 @@ void JointFit::run(const std::vector<Job>& jobs, std::vector<double>& parameters
       starts.insert(starts.end(), &parameters[k * p_], &parameters[k * p_] + p_);
       now.back().start = starts.data() + starts.size() - p_;
     }
-    Descent descent(problem_, table_, rows_, options_, cancelled_);
-    descent.refit(std::move(now));
-    for (size_t i = 0; i < index.size(); ++i)
-      look(paths[index[i]], jobs[index[i]], descent.outcomes()[i], &parameters[index[i] * p_], numbers[index[i]], outcomes_[index[i]]);
+    const std::vector<Outcome>& found = refits_.refit(std::move(now), index);
+    for (size_t i = 0; i < index.size(); ++i) {
+      const size_t k = index[i];
+      paths[k].constraint = refits_.constraint(k);
+      look(paths[k], jobs[k], found[i], &parameters[k * p_], numbers[k], outcomes_[k]);
+    }
   }
   for (size_t k = 0; k < jobs.size(); ++k)
     if (!paths[k].done && !cancelled_) outcomes_[k].status = Status::iteration_limit;

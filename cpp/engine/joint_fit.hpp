@@ -1,6 +1,7 @@
 // Maximum likelihood of a law's parameters and of the loss's own numbers together: rounds of a warm
 // refit of the law at fixed numbers and a Newton step of the numbers along the refitted law.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "dense.hpp"
@@ -17,9 +18,38 @@ struct JointOutcome {
   bool moved = false;
 };
 
+// What a refit was held to: the constraint's slope, and the second derivatives of the objective
+// along the constraint's curved surface, a packed lower triangle.
+struct Constraint { const double *normal, *second; };
+
+// Refits of a law while the numbers stay, each warm from its job's start.
+class NumberedRefits {
+ public:
+  virtual ~NumberedRefits() = default;
+  // which: the jobs' places among those of JointFit::run. Outcomes are good until the next call.
+  virtual const std::vector<Outcome>& refit(std::vector<Job> jobs, const std::vector<size_t>& which) = 0;
+  virtual Constraint constraint(size_t) const { return {nullptr, nullptr}; }   // at its last outcome, by place
+};
+
+// Held to nothing.
+class FreeRefits : public NumberedRefits {
+ public:
+  FreeRefits(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled)
+      : problem_(problem), table_(table), rows_(rows), options_(options), cancelled_(cancelled) {}
+  const std::vector<Outcome>& refit(std::vector<Job> jobs, const std::vector<size_t>& which) override;
+
+ private:
+  const Problem& problem_;
+  const TableData& table_;
+  RowModel& rows_;
+  const FitOptions& options_;
+  std::atomic<bool>& cancelled_;
+  std::optional<Descent> descent_;
+};
+
 class JointFit {
  public:
-  JointFit(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled);
+  JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, std::atomic<bool>& cancelled);
 
   // Numbers to begin with, at parameters of a fit that did not know them. False: nothing to go by.
   bool first_numbers(const double* parameters, const RowView& range, LossNumbers& out);
@@ -30,8 +60,8 @@ class JointFit {
  private:
   struct Path;                      // one job on its way
   void look(Path& path, const Job& job, const Outcome& outcome, double* parameters, LossNumbers& numbers, JointOutcome& out);
-  void step(Path& path, const RowView& range, const double* parameters, const int8_t* active, LossNumbers& numbers);
-  Matrix following(const NuisanceSums& sums, const RowView& range, const double* parameters, const int8_t* active);
+  void step(Path& path, const RowView& range, const double* parameters, LossNumbers& numbers);
+  Matrix following(const NuisanceSums& sums, const RowView& range, const double* parameters, const Path& path);
   bool leave_zero(const NuisanceSums& sums, LossNumbers& numbers) const;
   double move(const Path& path, const RowView& range, const double* by, LossNumbers& numbers);
   double& number(LossNumbers& numbers, int k) const;   // the k-th that is estimated
@@ -40,10 +70,9 @@ class JointFit {
   double largest(int k) const;
   bool rows_at(const double* parameters, const RowView& range);
 
-  const Problem& problem_;
   const TableData& table_;
   RowModel& rows_;
-  const FitOptions& options_;
+  NumberedRefits& refits_;
   std::atomic<bool>& cancelled_;
   const NuisanceView free_;
   const int p_;

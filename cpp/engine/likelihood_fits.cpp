@@ -22,7 +22,7 @@ class LikelihoodFits {
       : law_(law), request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
         problem_(make_problem(law, request.objective, request.lower, request.upper)),
         table_(prepare_table(law, request.table, request.objective.space)),
-        rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)), joint_(problem_, table_, rows_, options_, cancelled),
+        rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)), refits_(problem_, table_, rows_, options_, cancelled), joint_(table_, rows_, p_, refits_, cancelled),
         numbers_(static_cast<size_t>(request.groups), {request.objective.scale, request.objective.tail}) {}
 
   void run(FitTable& out) {
@@ -106,6 +106,7 @@ class LikelihoodFits {
   Problem problem_;
   TableData table_;
   RowModel rows_;
+  FreeRefits refits_;
   JointFit joint_;
   std::vector<LossNumbers> numbers_;
 };

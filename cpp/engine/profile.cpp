@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "constrained_joint.hpp"
 #include "pool.hpp"
 #include "row_model.hpp"
 
@@ -21,7 +22,8 @@ constexpr double kJump = 0.05, kNarrow = 1e-3;   // a bracket so narrow whose en
 struct Side {
   int64_t quantity;
   int sign;
-  struct Point { double value, root, objective; std::vector<double> parameters; };   // root: sqrt(rise) in units of the wanted one
+  // root: sqrt(rise) in units of the wanted one; numbers: the loss's
+  struct Point { double value, root, objective; std::vector<double> parameters; LossNumbers numbers; };
   std::vector<Point> points;       // outwards, beginning at the optimum
   double tried = 0, stride = infinity;   // the value asked for; the longest way there from the last point
   bool stumbled = false;           // the last try found nothing
@@ -46,6 +48,11 @@ class ProfileCall {
     quantity_table_ = prepare_table(quantity.natural, quantities.table.columns, zeros.data(), nullptr, nullptr, quantities.table.rows, Space::linear);
     RowModel model(law, request.table, request.objective, std::max<int64_t>(request.table.rows, 1));
     base_ = model.objective(request.fitted.data(), {0, request.table.rows});
+    if (request.objective.estimates()) {
+      joint_ = std::make_unique<ConstrainedJointFits>(law, request.table, table_, request.objective,
+                                                      [this](std::vector<ConstrainedJob>& jobs) { solve_at_numbers(jobs); }, cancelled_);
+      base_ = joint_->objective(request.fitted.data());
+    }
     TableView view = quantities.table;
     view.y = zeros.data();
     RowModel values(quantity, view, {Space::linear, Loss::squared, 1, 0.5}, std::max<int64_t>(view.rows, 1));
@@ -61,7 +68,7 @@ class ProfileCall {
     for (int64_t q = 0; q < request_.quantities; ++q)
       for (int sign : {-1, 1}) {
         Side side{q, sign, {}, 0};
-        side.points.push_back({result_.centre[q], 0, base_, request_.fitted});
+        side.points.push_back({result_.centre[q], 0, base_, request_.fitted, numbers()});
         sides_.push_back(side);
       }
     while (!cancelled_ && search()) {}
@@ -83,14 +90,15 @@ class ProfileCall {
     std::vector<double> starts(todo.size() * p_);
     std::vector<ConstrainedJob> jobs;
     for (size_t k = 0; k < todo.size(); ++k) {
-      guess(*todo[k], todo[k]->tried, &starts[k * p_]);
-      jobs.push_back({todo[k]->quantity, todo[k]->tried, kEnough * request_.rise[todo[k]->quantity], &starts[k * p_], infinity, false});
+      const LossNumbers numbers = guess(*todo[k], todo[k]->tried, &starts[k * p_]);
+      jobs.push_back({todo[k]->quantity, todo[k]->tried, kEnough * request_.rise[todo[k]->quantity], &starts[k * p_], numbers});
     }
     solve(jobs);
     for (size_t k = 0; k < todo.size(); ++k) answer(*todo[k], jobs[k]);
     return true;
   }
 
+  LossNumbers numbers() const { return {request_.objective.scale, request_.objective.tail}; }
   double limit(const Side& side) const { return side.sign < 0 ? request_.least[side.quantity] : request_.most[side.quantity]; }
 
   // Which value to look at next, or that the side is done.
@@ -146,7 +154,7 @@ class ProfileCall {
     if (!job.solved) return retreat(side);
     result_best(job.objective, side.quantity);
     const double rise = (job.objective - base_) / request_.rise[side.quantity];
-    const Side::Point point{side.tried, std::copysign(std::sqrt(std::fabs(rise)), rise), job.objective, {job.parameters, job.parameters + p_}};
+    const Side::Point point{side.tried, std::copysign(std::sqrt(std::fabs(rise)), rise), job.objective, {job.parameters, job.parameters + p_}, job.numbers};
     if (std::fabs(point.root - 1) <= kClose) {
       insert(side, point);
       return end(side, EndKind::closed, point.value);
@@ -202,15 +210,16 @@ class ProfileCall {
     side.end = at;
   }
 
-  // Parameters near the constrained optimum: along the path through the nearest points.
-  void guess(const Side& side, double value, double* out) const {
+  // Parameters near the constrained optimum, along the path through the nearest points, and the
+  // numbers of one of these.
+  LossNumbers guess(const Side& side, double value, double* out) const {
     const auto& points = side.points;
     size_t after = 0;
     while (after < points.size() && side.sign * (points[after].value - value) < 0) ++after;
     if (after == 0) after = 1;
     if (points.size() == 1) {
       for (int i = 0; i < p_; ++i) out[i] = clamp(i, request_.fitted[i] + (value - points[0].value) * request_.tangent[side.quantity * p_ + i]);
-      return;
+      return points[0].numbers;
     }
     after = std::min(after, points.size() - 1);
     const Side::Point &a = points[after - 1], &b = points[after];
@@ -221,10 +230,15 @@ class ProfileCall {
       const bool powers = x > 0 && y > 0 && std::max(x, y) > 1.5 * std::min(x, y);
       out[i] = clamp(i, powers ? x * std::pow(y / x, share) : x + share * (y - x));
     }
+    return share < 0.5 ? a.numbers : b.numbers;
   }
   double clamp(int i, double v) const { return std::clamp(v, request_.lower[i], request_.upper[i]); }
 
   void solve(std::vector<ConstrainedJob>& jobs) {
+    if (joint_) joint_->run(jobs);
+    else solve_at_numbers(jobs);
+  }
+  void solve_at_numbers(std::vector<ConstrainedJob>& jobs) {
     const int64_t lanes = solvers_[0]->lanes(), batches = (static_cast<int64_t>(jobs.size()) + lanes - 1) / lanes;
     std::atomic<int64_t> next{0};
     const int workers = static_cast<int>(std::min<int64_t>(batches, static_cast<int64_t>(solvers_.size())));
@@ -247,14 +261,14 @@ class ProfileCall {
         double* start = &starts[(s * request_.points + k - 1) * p_];
         const double value = from + (to - from) * k / request_.points;
         if (value == from) continue;
-        guess(side, value, start);
-        jobs.push_back({side.quantity, value, kEnough * request_.rise[side.quantity], start, infinity, false});
+        const LossNumbers numbers = guess(side, value, start);
+        jobs.push_back({side.quantity, value, kEnough * request_.rise[side.quantity], start, numbers});
       }
     }
     if (!jobs.empty()) solve(jobs);
     for (const ConstrainedJob& job : jobs)
       if (job.solved) {
-        extra[job.quantity].push_back({job.value, 0, job.objective, {job.parameters, job.parameters + p_}});
+        extra[job.quantity].push_back({job.value, 0, job.objective, {job.parameters, job.parameters + p_}, job.numbers});
         result_best(job.objective, job.quantity);
       }
   }
@@ -298,6 +312,7 @@ class ProfileCall {
   TableData table_, quantity_table_;
   double base_;
   std::vector<std::unique_ptr<ConstrainedSolver>> solvers_;
+  std::unique_ptr<ConstrainedJointFits> joint_;   // null unless the loss has numbers to estimate
   std::vector<Side> sides_;
   ProfileTable result_;
   std::atomic<bool> cancelled_{false};

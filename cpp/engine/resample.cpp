@@ -146,7 +146,8 @@ class ReplicateCall {
       values.insert(values.end(), jobs[k].start, jobs[k].start + p_);
       numbers.push_back(*request_.own(index[k] / request_.replicates));
     }
-    JointFit joint(problem_, table_, rows_, options, cancelled_);
+    FreeRefits refits(problem_, table_, rows_, options, cancelled_);
+    JointFit joint(table_, rows_, p_, refits, cancelled_);
     joint.run(jobs, values, numbers);
     for (size_t k = 0; k < jobs.size(); ++k) {
       const JointOutcome& o = joint.outcomes()[k];

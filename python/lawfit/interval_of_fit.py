@@ -24,9 +24,8 @@ DEFAULT = "profile"
 
 
 def default_method(fit: Fit) -> str:
-    """Profiles hold a likelihood's own numbers fixed, and know nothing of a joint fit's other
-    groups."""
-    return "wald" if fit.loss.own_numbers or fit.joint is not None else DEFAULT
+    """Profiles know nothing of a joint fit's other groups."""
+    return "wald" if fit.joint is not None else DEFAULT
 
 
 def intervals(

@@ -16,6 +16,7 @@ from .engine import free_positions, free_values, objective_arguments, options, t
 from .errors import FitWarning
 from .independent import few
 from .intervals import check_level, cluster_reach, normal_quantile, t_quantile
+from .likelihoods import Gaussian
 from .predict import degrees_of_freedom, known_scale, moving
 from .shared import refuse_joint
 from .units import units_of
@@ -78,6 +79,21 @@ class _Calibration:
     quantile: float
     tangent: np.ndarray
     error: np.ndarray
+
+    def rise(self, fit: Fit) -> np.ndarray:
+        """How far the objective rises at the ends, one a quantity."""
+        wanted = 0.5 * self.quantile**2 * self.scale
+        if not _free_deviation(fit):
+            return wanted
+        return fit.objective * np.expm1(wanted / fit.objective)
+
+
+def _free_deviation(fit: Fit) -> bool:
+    """Whether the objective is a sum of squares whose own scale is estimated anew everywhere.
+
+    Minus the log-likelihood then is half the number of rows times the objective's logarithm.
+    """
+    return isinstance(fit.loss, Gaussian) and fit.loss.scale is None and fit.objective > 0
 
 
 def profile(
@@ -216,14 +232,8 @@ def run(
             f"profile: the {fit.loss.name} loss has no curvature to calibrate a profile by; use "
             "fit.bootstrap()"
         )
-    if fit.loss.own_numbers:
-        raise ValueError(
-            f"profile: loss {fit.loss} estimates numbers of its own, which a profile would hold "
-            "fixed; use interval(method='wald') or fit.bootstrap(), or fix "
-            f"{', '.join(fit.nuisance)}"
-        )
     known = _calibrate(fit, quantity.slope, check_level(level), by, covariance)
-    rise = 0.5 * known.quantile**2 * known.scale
+    rise = known.rise(fit)
     step = known.quantile * known.error
     limits = {name: value for name, value in fit.settings.items() if name != "starts"}
     raw = _core.profile(
@@ -234,7 +244,7 @@ def run(
         options(**limits, keep_starts=False, threads=threads),
     )
     raw["scale"] = known.scale
-    worse = raw["best"] < fit.objective * (1 - 1e-6) - 1e-4 * rise
+    worse = raw["best"] < fit.objective - 1e-6 * abs(fit.objective) - 1e-4 * rise
     if worse.any():
         warnings.warn(
             "a profile met a lower objective than the fit's, so the fit is not the best there is; "
@@ -296,7 +306,10 @@ def _residual_variance(fit: Fit) -> float:
 def _named(fit: Fit, name: str, level: float, found: dict[str, Any], at: int) -> Profile:
     values, objectives, free = found["paths"][at]
     full = np.asarray(fit.law.expand(free))
-    rise = 2 * (objectives - fit.objective) / found["scale"][at]
+    rise = objectives - fit.objective
+    if _free_deviation(fit):
+        rise = fit.objective * np.log1p(rise / fit.objective)
+    rise = 2 * rise / found["scale"][at]
     return Profile(
         name, float(found["value"][at]), float(found["low"][at]), float(found["high"][at]),
         float(level), (ENDS[found["low_end"][at]], ENDS[found["high_end"][at]]), values,
