@@ -190,6 +190,16 @@ double typical_residual(Loss loss, double s, double mean) {
     default: return quadratic;
   }
 }
+double first_scale(Loss loss, double target, double spread, double smallest) {
+  spread = std::max(spread, smallest);
+  switch (loss) {
+    case Loss::squared: return 0;
+    case Loss::huber: case Loss::absolute: case Loss::quantile: return 0.5 * spread;
+    // Smooth everywhere, and where not convex a wider loss has other optima.
+    default: return target;
+  }
+}
+
 bool has_kink(Loss loss) { return loss == Loss::absolute || loss == Loss::quantile; }
 
 }  // namespace lawfit

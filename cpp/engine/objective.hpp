@@ -156,5 +156,7 @@ constexpr double kLeastShareVariance = 0.05, kLeastCount = 0.5;   // of a datum,
 bool has_kink(Loss loss);     // not differentiable at r = 0
 // The residual whose loss is the given mean loss: how large residuals typically are.
 double typical_residual(Loss loss, double scale, double mean_value);
+// Loss scale from which the finish relaxes to the target; spread: root mean square residual.
+double first_scale(Loss loss, double target, double spread, double smallest);
 
 }  // namespace lawfit

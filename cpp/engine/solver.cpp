@@ -73,6 +73,7 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   detour_wait_ = select(mine, V{}, detour_wait_);
   detour_gap_ = select(mine, V{}, detour_gap_);
   detour_tries_ = select(mine, V{}, detour_tries_);
+  side_ = select(mine, broadcast(1.0), side_);
   milestone_at_ = select(mine, broadcast(kPatience), milestone_at_);
   detour_reach_ = select(mine, broadcast(kFirstLeap), detour_reach_);
   cautious_ &= ~mine;

@@ -25,6 +25,7 @@ constexpr double kBeforeZero = 1e-2, kBeyondZero = 0.1;   // of an O(1) change: 
 constexpr double kFarStep = 1e-2;            // of a nonlinear parameter: failed steps below it are the last digits' affair
 constexpr double kPatience = 24, kStretch = 8;           // iterations before the first leap, and between two
 constexpr double kFirstLeap = 4, kLongestLeap = 256;     // their lengths, in what those between went
+constexpr double kLeastStride = 1e-6;                    // scaled step below which a lane is arriving, not crawling
 constexpr double kDetourTries = 3;           // evaluations that a detour may take to become better
 
 // Convergence.

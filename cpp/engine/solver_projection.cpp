@@ -1,5 +1,7 @@
 // Variable projection: a trial whose nonlinear part went somewhere good may be spoilt by its linear
 // part, which one linear solve puts right.
+#include <algorithm>
+
 #include "cholesky.hpp"
 #include "lane_solver.hpp"
 #include "solver_constants.hpp"
@@ -64,25 +66,26 @@ template <int kP> L LaneSolver<kP>::went_far() const {
   return far;
 }
 
-// A term whose exponent or rate vanishes becomes one with the offset, and both run off to infinity:
-// no step gets across zero, where the law may well have its optimum. Returns the lanes that stand
-// before zero, with a point beyond it in detour_point_.
+// A term whose exponent vanishes becomes one with the offset, and both run off to infinity: steps get
+// neither across zero nor away from it, where the law may well have its optimum. Returns the lanes
+// that stand before zero, with a point well to one side of it in detour_point_.
 template <int kP> L LaneSolver<kP>::plan_crossings(L ready) {
   L across = broadcast_bits(0);
+  V* to = rhs_;
   for (int i = 0; i < p_; ++i) {
+    to[i] = theta_[i];
     if (problem_.linear[i] || !(problem_.typical[i] > 0)) continue;
-    const V beyond = -copysign(broadcast(kBeyondZero * problem_.typical[i]), theta_[i]);
-    across |= ready & (vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i])) & (beyond >= lower_[i]) & (beyond <= upper_[i]);
+    // The side that the last step made for, and the other one the next time.
+    const V heading = select(step_[i] == broadcast(0.0), -theta_[i], step_[i]) * side_;
+    const V beyond = copysign(broadcast(kBeyondZero * problem_.typical[i]), heading);
+    const L near = vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]);
+    const L open = near & (beyond >= lower_[i]) & (beyond <= upper_[i]);
+    to[i] = select(open, beyond, to[i]);
+    across |= ready & open;
   }
   if (!any(across)) return across;
-  for (int i = 0; i < p_; ++i) {
-    V to = theta_[i];
-    if (!problem_.linear[i] && problem_.typical[i] > 0) {
-      const V beyond = vmin(vmax(-copysign(broadcast(kBeyondZero * problem_.typical[i]), theta_[i]), lower_[i]), upper_[i]);
-      to = select(vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]), beyond, to);
-    }
-    detour_point_[i] = select(across, to, detour_point_[i]);
-  }
+  side_ = select(across, -side_, side_);
+  for (int i = 0; i < p_; ++i) detour_point_[i] = select(across, to[i], detour_point_[i]);
   return across;
 }
 
@@ -92,7 +95,7 @@ template <int kP> L LaneSolver<kP>::plan_leaps(L ready) {
   if (!problem_.leaps) return broadcast_bits(0);
   const L looks = busy_ & ~fresh_ & (iterations_ >= milestone_at_ + broadcast(kStretch));
   if (!any(looks)) return looks;
-  const L leap = looks & ready & (milestone_at_ > broadcast(kPatience));
+  const L leap = looks & ready & (milestone_at_ > broadcast(kPatience)) & (size_ > broadcast(kLeastStride));
   for (int i = 0; i < p_; ++i) {
     const V to = theta_[i] + detour_reach_ * (theta_[i] - milestone_[i]);
     detour_point_[i] = select(leap, vmin(vmax(to, lower_[i]), upper_[i]), detour_point_[i]);
@@ -128,8 +131,26 @@ template <int kP> void LaneSolver<kP>::judge_detours(L tried, L better) {
   detour_wait_ = select(arrived, broadcast(0.0), detour_wait_);
   detour_gap_ = select(arrived, broadcast(0.0), detour_gap_);
   detour_reach_ = select(arrived, vmin(detour_reach_ * broadcast(2.0), broadcast(kLongestLeap)), detour_reach_);
-  if (stage_ == Stage::finish) leave_newton(arrived);
-  else damping_.reset(arrived, kFirstDampingFar);
+  if (stage_ == Stage::far) {
+    damping_.reset(arrived, kFirstDampingFar);
+  } else {
+    leave_newton(arrived);
+    widen_scale(arrived);
+  }
+}
+
+// The way from where a detour led is as long as from a start: its kinks are softened as there.
+template <int kP> void LaneSolver<kP>::widen_scale(L lanes) {
+  for (int lane = 0; lane < W; ++lane) {
+    if (!lanes[lane]) continue;
+    const double spread = typical_residual(problem_.loss, scale_[lane], objective_[lane] / std::max(weights_[lane], 1e-300));
+    const double wide = first_scale(problem_.loss, target_scale_[lane], spread, 0);
+    if (!(wide > scale_[lane])) continue;
+    scale_[lane] = reach_[lane] = wide;
+    at_scale_[lane] = 0;
+    fresh_[lane] = -1;
+    for (int i = 0; i < p_; ++i) step_[i][lane] = 0;
+  }
 }
 
 LAWFIT_LANE_SOLVERS

@@ -36,16 +36,6 @@ Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, con
   return problem;
 }
 
-double first_scale(Loss loss, double target, double spread, double smallest) {
-  spread = std::max(spread, smallest);
-  switch (loss) {
-    case Loss::squared: return 0;
-    case Loss::huber: case Loss::absolute: case Loss::quantile: return 0.5 * spread;
-    // Smooth everywhere, and where not convex a wider loss has other optima.
-    default: return target;
-  }
-}
-
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, std::vector<int64_t> order,
                const FitOptions& options, std::atomic<bool>& cancelled) {
   // Equal lengths side by side waste no lanes on padding.

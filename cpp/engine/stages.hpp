@@ -26,7 +26,5 @@ void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Ou
 TableData prepare_table(const CompiledLaw& law, const TableView& table, Space space);
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                      const std::vector<double>& upper);
-// Loss scale from which the finish relaxes to the target; spread: root mean square residual.
-double first_scale(Loss loss, double target, double spread, double smallest);
 
 }  // namespace lawfit
