@@ -1,7 +1,8 @@
 """The pointwise contract: value, slope, curvature and majoriser of every space and loss.
 
 Compared with the definitions written out in long double and their differences, with SciPy's
-rho where it has the loss, and with the property that makes a majoriser one.
+rho where it has the loss, with the property that makes a majoriser one, and likelihoods with the
+NumPy twin.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from problems import LOSSES, SPACES, loss_value, space_value
 
 import lawfit as lf
-from lawfit import _core
+from lawfit import _core, _reference
 
 LAW = lf.Law("a*x", variables=("x",))
 CASES = list(itertools.product(SPACES, LOSSES))
@@ -180,3 +183,54 @@ def test_the_objective_of_a_fit_is_the_sum_of_the_values(space: str, loss: str) 
                           space, loss, parameter(loss))
     assert fit.converged
     assert fit.objective == pytest.approx(got["value"].sum(), rel=1e-10)
+
+
+LIKELIHOODS = st.one_of(
+    st.tuples(st.sampled_from(["poisson", "binomial"]), st.just((1.0, 0.0))),
+    st.tuples(st.just("negative_binomial"),
+              st.tuples(st.one_of(st.just(0.0), st.floats(-18, 4).map(np.exp)), st.just(0.0))),
+    st.tuples(st.just("student_t"),
+              st.tuples(st.floats(-7, 4).map(np.exp),
+                        st.one_of(st.just(0.0), st.floats(-18, 0.7).map(np.exp)))),
+)
+
+
+@given(LIKELIHOODS, st.sampled_from(SPACES), st.integers(0, 10**6), st.floats(-16, 3),
+       st.floats(-7, 14))  # fmt: skip
+def test_likelihoods_are_the_references(
+    loss: tuple[str, tuple[float, float]], space: str, seed: int, apart: float, size: float
+) -> None:
+    """Every term of the contract, near the datum and far from it, weighted and not."""
+    name, numbers = loss
+    counts = name in ("poisson", "negative_binomial")
+    rng = np.random.default_rng(seed)
+    space = "linear" if name != "student_t" else space
+    if name == "binomial" or space == "logit":
+        y = rng.uniform(0.01, 0.99, 9)
+        m = 1 / (1 + (1 - y) / y * np.exp(np.exp(min(apart, 2.0)) * rng.normal(size=9)))
+    else:
+        y = (rng.poisson(np.exp(size), 9) + 1.0 if counts
+             else np.exp(size / 3) * rng.uniform(1, 9, 9))
+        m = y * np.exp(np.exp(min(apart, 2.0)) * rng.normal(size=9))
+    if name == "binomial":
+        y[:2] = 0.0, 1.0
+    elif counts:
+        y[0] = 0.0
+    weighted = {"weights": rng.uniform(0.2, 3, 9), "sigma": rng.uniform(0.5, 2, 9)}
+    for extra in ({}, weighted):
+        exact = _reference.likelihood_terms(name, numbers, m, y, space, **extra)
+        got = _core.pointwise(LAW.graph(), np.array([1.0]), [m], y, extra.get("weights"),
+                              extra.get("sigma"), space, name, (*numbers, False, False))
+        # What a relative error of 1e-15 in m and y is worth: differences of near values.
+        ulp = 1e-15 * (np.abs(m) + np.abs(y))
+        if space in ("log", "logit"):  # and logarithms near zero
+            slope = 1 / (m * (1 - m)) if space == "logit" else 1 / m
+            ulp = ulp + 1e-15 * (1 + np.abs(np.log(m))) / slope
+        own = 1e-16 * np.abs(y - m) if name != "student_t" else 0.0  # of terms that cancel
+        own = own * extra.get("weights", 1.0) / extra.get("sigma", 1.0) ** 2
+        slack = {"value": np.abs(exact["slope"]) * ulp + own, "slope": exact["majoriser"] * ulp,
+                 "curvature": exact["majoriser"] * 1e-12, "majoriser": 0.0}
+        for term, error in slack.items():
+            error = 1e-11 * np.abs(exact[term]) + 20 * error
+            off = np.abs(got[term] - exact[term])
+            assert (off <= error).all(), (term, m, y, got[term], exact[term])

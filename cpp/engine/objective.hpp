@@ -100,7 +100,7 @@ template <Loss L_> LAWFIT_INLINE CountTerms count_terms(V m, V y, const LossShap
     const V tilt = a * (y - m) * inverse;
     const V value = half_deviance(m, y, spread) + select(a > zero, log_excess(tilt) / a, zero);
     // The variance is m + a m^2.
-    return {value, (one - ratio) * inverse, bent - a * (one + a * y) * inverse * inverse, inverse / vmax(m, least), m};
+    return {value, (one - ratio) * inverse, (bent * (spread + a * m) - a) * inverse * inverse, inverse / vmax(m, least), m};
   } else {
     const V rest = one - m, failed = one - y, other = share_of(failed, rest);
     const V curvature = bent + share_of(other, rest), product = m * rest;
