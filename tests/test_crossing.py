@@ -196,6 +196,36 @@ def test_decision_accuracy_counts_pairs():
     assert lf.decision_accuracy(guess, shuffled).accuracy == found.accuracy
 
 
+def test_decision_accuracy_has_the_default_interval_and_warns_of_few_recipes():
+    random = np.random.default_rng(1)
+    truth = dict(enumerate(random.normal(size=12)))
+    guess = {name: value + 0.8 * random.normal() for name, value in truth.items()}
+    with pytest.warns(lf.FitWarning, match="^intervals from 12 recipes: only from 30") as caught:
+        found = lf.decision_accuracy(guess, truth, level=0.9, replicates=20_000)
+    assert caught[0].filename == __file__ and len(caught) == 1
+    # By hand: draws of recipes, and percentiles where a normal's quantile is Student's t.
+    names = list(truth)
+    right = np.array([[float((guess[a] < guess[b]) == (truth[a] < truth[b])) if a != b else np.nan
+                       for b in names] for a in names])
+    drawn = np.random.default_rng(5).integers(0, 12, (20_000, 12))
+    shares = np.nanmean(right[drawn[:, :, None], drawn[:, None, :]], axis=(1, 2))
+    reach = norm.cdf(student.ppf(0.95, 11))
+    expected = np.quantile(shares, [1 - reach, reach])
+    np.testing.assert_allclose(found.interval, expected, atol=0.01)
+    plain = lf.decision_accuracy(guess, truth, level=0.9, method="percentile",
+                                 replicates=20_000)
+    np.testing.assert_allclose(plain.interval, np.quantile(shares, [0.05, 0.95]), atol=0.01)
+    assert np.ptp(found.interval) > np.ptp(plain.interval)
+    basic = lf.decision_accuracy(guess, truth, level=0.99, method="basic").interval
+    assert 0 <= basic[0] < basic[1] <= 1
+    with pytest.raises(ValueError, match="method: must be one of"):
+        lf.decision_accuracy(guess, truth, method="bca")
+    many = dict(enumerate(random.normal(size=30)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lf.decision_accuracy(many, many)
+
+
 def test_ties_and_seeds():
     found = lf.decision_accuracy({"a": 1.0, "b": 1.0, "c": 2.0}, {"a": [1, 2], "b": 2.5, "c": [3]})
     assert found.accuracy == pytest.approx(2.5 / 3) and found.actual.tolist() == [1.5, 2.5, 3.0]

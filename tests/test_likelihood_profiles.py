@@ -32,7 +32,7 @@ def heavy(n: int = 60, seed: int = 3) -> dict[str, np.ndarray]:
 
 
 def minus_log_likelihood(fit: lf.Fit) -> tuple[Function, np.ndarray]:
-    """Of the parameters and the unknown numbers (1/size; 1/nu, log scale), and where it is least."""
+    """Of the parameters and the numbers (1/size; 1/nu, log scale), and where it is least."""
     loss, (x,), y = fit.loss, fit.rows.columns.values(), fit.rows.y
     if loss.name == "negative_binomial":
         def counted(theta: np.ndarray) -> float:
@@ -58,10 +58,8 @@ def minus_log_likelihood(fit: lf.Fit) -> tuple[Function, np.ndarray]:
         value = -scipy.stats.t.logpdf(residuals(theta), nu, 0, scale).sum()
         return float(value) if math.isfinite(value) else 1e9
 
-    own = [fit.nuisance[k] for k in ("nu", "scale", "sigma") if k in fit.nuisance]
-    own = [1 / v if k == "nu" else math.log(v)
-           for k, v in zip([k for k in ("nu", "scale", "sigma") if k in fit.nuisance], own,
-                           strict=True)]
+    own = [1 / fit.nuisance[name] if name == "nu" else math.log(fit.nuisance[name])
+           for name in ("nu", "scale", "sigma") if name in fit.nuisance]
     return scattered, np.r_[fit.values, own]
 
 
@@ -213,7 +211,8 @@ def test_all_parameters_and_roots_have_profiles() -> None:
         assert profile.interval == pytest.approx(fit.profile(name, level=0.8).interval, rel=1e-7)
         wald = fit.interval(0.8, "wald")[name]
         assert np.ptp(profile.interval) == pytest.approx(np.ptp(wald), rel=0.4)
-    assert fit.profile(derived="x where E + A*x**-b = 0.8 from 1 to 1000").ends == ("closed", "closed")
+    root = fit.profile(derived="x where E + A*x**-b = 0.8 from 1 to 1000")
+    assert root.ends == ("closed", "closed") and root.low < root.value < root.high
 
 
 def test_clusters_widen_profiles() -> None:

@@ -173,7 +173,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(ValueError, match="noise: loss poisson says itself how values scatter"):
         poisson.bootstrap(5, "parametric", noise="constant")
     shares = lf.fit("logistic(a + b*x)", data, "won", loss=lf.Binomial())
-    with pytest.raises(ValueError, match=r"row 0 of those used has a share of .* of one trial; fit"):
+    with pytest.raises(ValueError, match=r"row 0 of those used has a share of .* of one trial"):
         shares.bootstrap(5, "parametric")
     halves = lf.fit("logistic(a + b*x)", data, "won", loss=lf.Binomial(data["trials"] + 0.5))
     with pytest.raises(ValueError, match=r"has \d+\.5 trials; fit with Binomial"):

@@ -10,8 +10,9 @@ import numpy as np
 
 from .engine import whole
 from .expression import Array
-from .intervals import check_level, percentile
-from .replicates import parameter_rows
+from .independent import Basis
+from .intervals import check_level
+from .replicates import known_interval, parameter_rows
 
 __all__ = ["DecisionAccuracy", "decision_accuracy"]
 
@@ -22,7 +23,8 @@ class DecisionAccuracy:
 
     ``accuracy`` is the share of pairs of recipes ordered as at the target (a tied prediction
     counts half; pairs tied at the target are left out), ``interval`` its range at ``level`` over
-    resampled recipes, ``kendall`` the rank correlation tau-b, ``pairs`` the number of pairs.
+    resampled recipes, within 0 and 1, ``kendall`` the rank correlation tau-b, ``pairs`` the
+    number of pairs.
     ``predicted`` and ``actual`` are the values in the order of ``recipes``. With bootstraps as
     predictions ``probability[i, j]`` is the share of replicates in which recipe i is predicted
     below recipe j, and ``expected`` the mean accuracy of a replicate; NaN otherwise.
@@ -47,8 +49,8 @@ class DecisionAccuracy:
 
 def decision_accuracy(
     predicted: Mapping[Any, Any], actual: Mapping[Any, Any], *,
-    at: Mapping[str, float] | None = None, level: float = 0.95, replicates: int = 2000,
-    seed: int = 0,
+    at: Mapping[str, float] | None = None, level: float = 0.95, method: str | None = None,
+    replicates: int = 2000, seed: int = 0,
 ) -> DecisionAccuracy:
     """The share of pairs of recipes that predictions order as the target does.
 
@@ -57,12 +59,19 @@ def decision_accuracy(
     same recipes to what was measured at the target: a number, or several seeds (their mean
     counts). All values have the same direction, losses with losses.
 
+    The interval is of ``replicates`` draws of recipes with replacement; ``method`` is
+    ``"adjusted"`` (the default, see ``Bootstrap.interval``; on the recipes less 1),
+    ``"percentile"``, ``"basic"`` or ``"expanded"``. One FitWarning from fewer than 30 recipes: in
+    a simulation with normal errors 90 % intervals then held 78 to 96 %, from 30 on 90 to 94 %.
+
     Source of the measure: I. Magnusson et al., "DataDecide" (2025), arXiv:2504.11393. Raises
     ValueError when recipes differ or fewer than two are given.
 
+    >>> import warnings
     >>> small = {"web": 3.10, "books": 3.05, "code": 3.30, "mix": 3.00}
     >>> large = {"web": [2.51, 2.50], "books": 2.52, "code": 2.70, "mix": 2.45}
-    >>> found = decision_accuracy(small, large)
+    >>> with warnings.catch_warnings(action="ignore"):  # four recipes are few
+    ...     found = decision_accuracy(small, large)
     >>> round(found.accuracy, 4), found.pairs, round(found.kendall, 4)
     (0.8333, 6, 0.6667)
     """
@@ -88,14 +97,17 @@ def decision_accuracy(
                                  size=whole("replicates", replicates, 2))
     with np.errstate(invalid="ignore"):
         shares = _share(weights, agree, counted)
-    low, high = percentile(shares[~np.isnan(shares)], check_level(level))
+    accuracy, basis = float(agree[counted].mean()), Basis(count, False, count - 1, "recipes")
+    ends = known_interval(shares[:, None], np.array([accuracy]), check_level(level), method, basis)
+    basis.warn(3)
+    low, high = np.clip([end[0] for end in ends], 0.0, 1.0)
     probability, expected = np.full((count, count), np.nan), float("nan")
     if drawn is not None:
         signs = _signs(drawn)
         probability = (signs < 0).mean(axis=0) + 0.5 * (signs == 0).mean(axis=0)
         expected = float(_agreement(signs, sign)[:, counted].mean())
     return DecisionAccuracy(
-        recipes, values, truth, float(agree[counted].mean()), (float(low), float(high)),
+        recipes, values, truth, accuracy, (float(low), float(high)),
         float(level), _kendall(values, truth), int(counted.sum()) // 2, probability, expected,
     )
 

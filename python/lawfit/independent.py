@@ -23,38 +23,40 @@ class Basis:
     """What an interval from replicates rests on.
 
     ``count`` independent units (clusters, or rows where each stands for itself), ``left`` degrees
-    of freedom; None where the spread of the replicates was given and not estimated.
+    of freedom; None where the spread of the replicates was given and not estimated. ``named``:
+    what the units are, where neither rows nor clusters.
 
     >>> Basis(40, False, 35).least(Basis(32, False, 30))
-    Basis(count=32, clustered=False, left=30)
+    Basis(count=32, clustered=False, left=30, named='')
     """
 
     count: int
     clustered: bool
     left: int | None
+    named: str = ""
 
     @property
     def note(self) -> str:
         """What the interval is worth when the units are few; else empty."""
-        return "" if self.left is None else note(self.count, self.clustered)
+        return "" if self.left is None else note(self.count, self.clustered, self.named)
 
     def warn(self, depth: int) -> None:
         """One FitWarning of ``note``, when there is any."""
-        if self.left is not None:
-            few(self.count, self.clustered, depth + 1)
+        if self.note:
+            warnings.warn(self.note, FitWarning, stacklevel=depth)
 
     def least(self, *others: Basis) -> Basis:
         """The weakest of several."""
         return min((self, *others), key=lambda each: np.inf if each.left is None else each.left)
 
 
-def note(count: int, clustered: bool) -> str:
+def note(count: int, clustered: bool, named: str = "") -> str:
     """What intervals from so few independent units are worth; empty from ``ENOUGH`` on.
 
     >>> note(12, False)[:60], note(30, False)
     ('intervals from 12 rows: only from 30 independent rows on wer', '')
     """
-    what = "clusters" if clustered else "rows"
+    what = named or ("clusters" if clustered else "rows")
     return f"intervals from {count} {what}: {_meaning(what)}" if 0 < count < ENOUGH else ""
 
 
