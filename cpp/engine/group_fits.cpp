@@ -13,6 +13,7 @@ namespace {
 constexpr double kTie = 1e-9;              // relative objective below which the earlier start wins
 constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
 constexpr int kHopRounds = 5;              // searches around the best optimum while they find better ones
+constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
@@ -110,18 +111,21 @@ void GroupFits::descend_all() {
   descend(groups, all ? std::move(start_values_) : std::move(starts), from);
 }
 
-// Where few starts share the best optimum, others around it may be better still.
+// Where few starts share the best optimum, others around it may be better still; where the best
+// is none, others anywhere may.
 bool GroupFits::hop(int round) {
   if (source_.nonlinear() < kHopDimensions || cancelled_) return false;
   std::vector<int64_t> groups;
   std::vector<double> starts;
   for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g] || (round > 0 && !improved(g))) continue;
+    if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
     const Outcome& o = *best(g);
-    if (!std::isfinite(o.objective) || (round == 0 && share(g) >= kRareBasin)) continue;
+    const bool nowhere = (o.status == Status::not_identified || o.status == Status::stalled) && round < kHopsFromNowhere;
+    const bool promising = round == 0 ? share(g) < kRareBasin : improved(g);
+    if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
     starts.resize(starts.size() + starts_ * p_);
-    source_.around(g, o.parameters, round, &starts[starts.size() - starts_ * p_]);
+    source_.more(g, nowhere && round > 0 ? nullptr : o.parameters, round, &starts[starts.size() - starts_ * p_]);
   }
   if (groups.empty()) return false;
   descend(groups, std::move(starts), {});

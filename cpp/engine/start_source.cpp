@@ -127,7 +127,7 @@ void StartSource::project(int64_t group, int64_t starts, double* values) {
   const Rows rows = look_at(group);
   maker_->project(*rows.linear, *rows.real, rows.begin, rows.count, starts, values);
 }
-void StartSource::around(int64_t group, const double* centre, int round, double* out) {
+void StartSource::more(int64_t group, const double* centre, int round, double* out) {
   const Rows rows = look_at(group);
   maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
 }

@@ -17,8 +17,8 @@ class StartSource {
                        const std::vector<double>& upper, const std::vector<double>& guess, int asked);
   void automatic(int64_t group, double* out);
   void project(int64_t group, int64_t starts, double* values);
-  // Starts scattered around `centre`; how many automatic_count() says.
-  void around(int64_t group, const double* centre, int round, double* out);
+  // Further starts, around `centre` or, where that is null, anywhere; how many automatic_count() says.
+  void more(int64_t group, const double* centre, int round, double* out);
   int nonlinear() const;
 
  private:
