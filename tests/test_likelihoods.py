@@ -288,6 +288,25 @@ def test_no_better_point_is_found_by_scipy(seed: int, kind: str, n: int) -> None
     assert -fit.log_likelihood == pytest.approx(minus(fit.values), rel=1e-9)
 
 
+@pytest.mark.parametrize("seed", [18, 47, 61, 74, 88, 97, 105, 109, 116, 144])
+def test_no_given_degrees_of_freedom_fit_better_than_the_estimated_ones(seed: int) -> None:
+    """Likelihoods with several optima, of light tails next to least squares and of heavy ones."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(4, 40))
+    x = np.sort(rng.uniform(-1, 2, n))
+    mean = np.exp(rng.normal() + 0.7 * x)
+    scattered = rng.negative_binomial(1.5, 1.5 / (1.5 + mean)) + rng.standard_t(1.2, n)
+    for law, y in (("a + b*x", scattered),
+                   ("E + A*exp(-b*x)", 1 + np.exp(-x) + 0.1 * rng.standard_t(2, n))):
+        data = {"x": x, "y": y}
+        fit = lf.fit(law, data, "y", loss=lf.StudentT())
+        if not fit.converged:
+            continue
+        for nu in (1.0, 1.5, 2.5, 5.0, 20.0, math.inf):
+            given_nu = lf.fit(law, data, "y", loss=lf.StudentT(nu))
+            assert fit.log_likelihood >= given_nu.log_likelihood - 1e-7
+
+
 # ---- edges ----
 
 

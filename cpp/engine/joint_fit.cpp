@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "number_step.hpp"
+
 
 namespace lawfit {
 
@@ -47,7 +49,7 @@ bool JointFit::rows_at(const double* parameters, const RowView& range) {
   return std::all_of(slope_.begin(), slope_.end(), finite) && std::all_of(jacobian_.begin(), jacobian_.end(), finite);
 }
 
-bool JointFit::first_numbers(const double* parameters, const RowView& range, LossNumbers& out) {
+bool JointFit::first_numbers(const double* parameters, const RowView& range, const std::vector<double>& tails, LossNumbers& out) {
   const ObjectiveSpec& objective = rows_.objective();
   out = {objective.scale, objective.tail};
   const LossNumbers start{objective.loss == Loss::student_t ? 1.0 : 0.0, 0};
@@ -79,7 +81,7 @@ bool JointFit::first_numbers(const double* parameters, const RowView& range, Los
   }
   const double floor = kLeastScale * typical_size(table_, range.begin, range.count);
   double best = infinity;
-  for (double tail : {0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0}) {   // the scale at each by reweighting
+  for (double tail : tails) {   // the scale at each by reweighting
     if (!objective.free_tail) tail = objective.tail;
     double variance = objective.free_scale ? std::max(sum / total, floor * floor) : objective.scale * objective.scale;
     for (int round = 0; round < 50 && objective.free_scale; ++round) {
@@ -155,38 +157,6 @@ Matrix JointFit::following(const NuisanceSums& sums, const RowView& range, const
   return follows;
 }
 
-namespace {
-// Derivatives by the logarithms of the numbers; held ones stay.
-struct NumberSystem {
-  int count;
-  bool held[kMostNuisance];
-  double gradient[kMostNuisance], second[kMostNuisance][kMostNuisance];
-};
-
-// Newton's step; false where the matrix is no minimum's.
-bool newton(const NumberSystem& system, double* by) {
-  double g[kMostNuisance] = {}, h[kMostNuisance][kMostNuisance] = {{1, 0}, {0, 1}};
-  for (int k = 0; k < system.count; ++k) {
-    if (system.held[k]) continue;
-    g[k] = system.gradient[k];
-    for (int j = 0; j < system.count; ++j) if (!system.held[j]) h[k][j] = system.second[k][j];
-  }
-  const double determinant = h[0][0] * h[1][1] - h[0][1] * h[1][0];
-  if (!(h[0][0] > 0) || !(determinant > 1e-12 * h[0][0] * std::fabs(h[1][1]))) return false;
-  by[0] = -(h[1][1] * g[0] - h[0][1] * g[1]) / determinant;
-  by[1] = -(h[0][0] * g[1] - h[1][0] * g[0]) / determinant;
-  return true;
-}
-
-// Where there is no minimum to aim at, each number goes downhill by itself.
-void downhill(const NumberSystem& system, double* by) {
-  for (int k = 0; k < system.count; ++k) {
-    const double g = system.gradient[k], h = system.second[k][k];
-    by[k] = system.held[k] ? 0 : h > 0 ? -g / h : g > 0 ? -1 : g < 0 ? 1 : 0;
-  }
-}
-}  // namespace
-
 double& JointFit::number(LossNumbers& numbers, int k) const { return free_.place[k] == 1 ? numbers.tail : numbers.scale; }
 bool JointFit::counts() const { return rows_.loss() == Loss::negative_binomial; }
 // Zero is a value like any other: of a dispersion and of a tail, not of a scale.
@@ -216,12 +186,14 @@ void JointFit::step(Path& path, const RowView& range, const double* parameters, 
   const NuisanceSums sums = nuisance_sums(rows_, there, model_, slope_);
   if (leave_zero(sums, numbers)) return;
   const Matrix follows = following(sums, there, parameters, path);
-  NumberSystem fixed{free_.count, {}, {}, {}};    // the law's parameters where they are
+  NumberSystem fixed{free_.count, {}, {}, {}, {}, {}};    // the law's parameters where they are
   double metric[kMostNuisance];
   for (int k = 0; k < free_.count; ++k) {
     const double at = number(numbers, k), least = may_be_zero(k) ? 0 : path.least_scale;
     metric[k] = may_be_zero(k) ? at : 1;   // the scale's derivatives are by its logarithm already
     fixed.held[k] = (at <= least && sums.first[k] >= 0) || (at >= largest(k) && sums.first[k] <= 0);
+    fixed.least[k] = std::max(-kLongestStep, least > 0 ? std::log(least / at) : -infinity);
+    fixed.most[k] = std::min(kLongestStep, std::log(largest(k) / at));
   }
   for (int k = 0; k < free_.count; ++k) {
     fixed.gradient[k] = metric[k] * sums.first[k];
@@ -241,7 +213,7 @@ double JointFit::move(const Path& path, const RowView& range, const double* by, 
   double longest = 0;
   for (int k = 0; k < free_.count; ++k) {
     const double before = number(numbers, k), least = may_be_zero(k) ? 0 : path.least_scale;
-    const double length = std::clamp(by[k], -kLongestStep, kLongestStep);
+    const double length = by[k];
     number(numbers, k) = std::clamp(before * std::exp(length), least, largest(k));
     if (before > 0) longest = std::max(longest, std::fabs(std::log(number(numbers, k) / before)));
     if (!may_be_zero(k) || !(before > 0) || length > kTowardsZero) continue;

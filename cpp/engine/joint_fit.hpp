@@ -51,8 +51,9 @@ class JointFit {
  public:
   JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, std::atomic<bool>& cancelled);
 
-  // Numbers to begin with, at parameters of a fit that did not know them. False: nothing to go by.
-  bool first_numbers(const double* parameters, const RowView& range, LossNumbers& out);
+  // Numbers to begin with, at parameters of a fit that did not know them: Student's scale to each of
+  // some tails, and the best of these. False: nothing to go by.
+  bool first_numbers(const double* parameters, const RowView& range, const std::vector<double>& tails, LossNumbers& out);
   // Every job from its start and its numbers, jobs x parameters and jobs.
   void run(const std::vector<Job>& jobs, std::vector<double>& parameters, std::vector<LossNumbers>& numbers);
   const std::vector<JointOutcome>& outcomes() const { return outcomes_; }
