@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from samples import TRUTH, TWO_TERMS, two_term_table
-from scipy import stats
+from scipy import optimize, stats
 
 import lawfit as lf
 from lawfit.intervals import chi2_sf
@@ -100,3 +100,50 @@ def test_refusals():
     ]:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+RATIOS = [("gaussian", lf.Gaussian()), ("gaussian", lf.Gaussian(0.3)), ("t", lf.StudentT()),
+          ("t", lf.StudentT(4.0)), ("t", lf.StudentT(None, 0.2)), ("counts", lf.NegativeBinomial())]
+
+
+@pytest.mark.parametrize(("y", "loss"), RATIOS, ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_likelihood_ratio_is_of_the_best_numbers_at_each(y, loss, weighted):
+    """Against SciPy's densities and its optimum over what the likelihood estimates."""
+    rng = np.random.default_rng(8)
+    x, w = np.linspace(-1, 2, 50), rng.uniform(0.5, 2, 50)
+    over = rng.negative_binomial(2.5, 2.5 / (2.5 + np.exp(1 + 0.7 * x)))
+    data = {"x": x, "gaussian": 1 + 0.7 * x + 0.3 * rng.normal(size=50), "w": 3 * w,
+            "t": 1 + 0.7 * x + 0.2 * rng.standard_t(3, 50), "counts": over.astype(float)}
+    law = "exp(a + b*x)" if y == "counts" else "a + b*x"
+    fit = lf.fit(law, data, y, loss=loss, weights="w" if weighted else None)
+    relative = w / w.mean() if weighted else np.ones(50)
+
+    def least(values):
+        mean = values[0] + values[1] * x
+
+        def minus(own):
+            own = [math.exp(number) for number in own]
+            if y == "counts":
+                size = 1 / own[0]
+                logs = stats.nbinom.logpmf(over, size, size / (size + np.exp(mean)))
+            elif y == "gaussian":
+                logs = stats.norm.logpdf(data[y], mean, loss.scale or own[0])
+            else:
+                nu, scale = loss.nu or 1 / own[0], loss.scale or own[-1]
+                logs = stats.t.logpdf(data[y], nu, mean, scale)
+            return -(relative * logs).sum()
+
+        if not loss.free:
+            return minus([])
+        count = 1 if y == "counts" else len(loss.free)
+        found = optimize.minimize(minus, [-1.0] * count, method="Nelder-Mead",
+                                  options={"xatol": 1e-8, "fatol": 1e-11, "maxiter": 4000})
+        return found.fun
+
+    constants = {"a": 1.1, "b": 0.6}
+    expected = 2 * (least([1.1, 0.6]) - least(fit.values))
+    told = fit.test_against(constants)
+    assert told.ratio == pytest.approx(expected, rel=1e-7)
+    assert told.ratio_p == pytest.approx(stats.chi2.sf(expected, 2), rel=1e-6)
+    assert told.ratio == pytest.approx(told.chi2, rel=0.3)

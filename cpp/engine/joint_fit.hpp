@@ -10,6 +10,8 @@
 
 namespace lawfit {
 
+inline const std::vector<double> kTails = {0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, kHeaviestTail};   // to begin with
+
 struct JointOutcome {
   double objective = infinity;      // joint: minus the log-likelihood, up to what no parameter enters
   double gradient_norm = infinity, inverse_trace = infinity;

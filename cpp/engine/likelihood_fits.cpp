@@ -13,7 +13,7 @@ ObjectiveSpec pilot(const ObjectiveSpec& objective) {
   return {objective.space, objective.loss == Loss::negative_binomial ? Loss::poisson : Loss::squared, 1, 0};
 }
 
-const std::vector<double> kTails = {0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, kHeaviestTail}, kHeavy = {kHeaviestTail};
+const std::vector<double> kHeavy = {kHeaviestTail};
 
 // 1. A pilot that needs no numbers, from all starts. 2. From its optimum the joint fit: first numbers.
 // 3. All starts again under the likelihood with these numbers: its optima are others than the pilot's.

@@ -1,4 +1,5 @@
 // Profiles of quantities of a fit.
+#include "../engine/numbers_at.hpp"
 #include "../engine/profile.hpp"
 #include "arguments.hpp"
 #include "bindings.hpp"
@@ -47,8 +48,27 @@ py::dict profile_quantities(const py::tuple& graph, const py::tuple& data, const
   out["paths"] = paths;
   return out;
 }
+
+// The joint objective of a likelihood at given parameters with its best numbers there, and these.
+py::tuple best_numbers(const py::tuple& graph, const py::tuple& data, const py::tuple& objective, const Doubles& params) {
+  TableArguments table(data[0].cast<py::list>(), data[1], data[2], data[3]);
+  const int p = static_cast<int>(params.size());
+  GraphArguments law_graph(graph, p, static_cast<int>(table.columns.size()));
+  const ObjectiveSpec spec = objective_spec(objective);
+  require(spec.estimates(), "loss: estimates no numbers");
+  NumbersAt found;
+  {
+    py::gil_scoped_release release;
+    const std::vector<double> low(p, -INFINITY), high(p, INFINITY);
+    found = numbers_at(CompiledLaw(law_graph.view, table.view, low, high), table.view, spec, params.data());
+  }
+  return py::make_tuple(found.objective, py::make_tuple(found.numbers.scale, found.numbers.tail));
+}
 }  // namespace
 
-void bind_profile(py::module_& m) { m.def("profile", &profile_quantities); }
+void bind_profile(py::module_& m) {
+  m.def("profile", &profile_quantities);
+  m.def("numbers_at", &best_numbers);
+}
 
 }  // namespace lawfit_module

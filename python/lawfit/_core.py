@@ -54,6 +54,7 @@ replicate_covariances = _module.replicate_covariances
 covariance = _module.covariance
 pointwise = _module.pointwise
 profile = _module.profile
+numbers_at = _module.numbers_at
 rows_of_fits = _module.rows_of_fits
 dense_ids = _module.dense_ids
 dense_objects = _module.dense_objects

@@ -16,6 +16,7 @@ from .derive import Quantity, matrix_gradient
 from .engine import free_values, objective_arguments, table_arguments
 from .intervals import chi2_sf
 from .law import Law, as_law
+from .likelihoods import Gaussian
 from .losses import Squared
 from .result import Fit
 from .shared import refuse_joint
@@ -100,7 +101,8 @@ class Comparison:
 
     ``difference`` maps each term -> fit minus constant. ``chi2`` on ``df`` degrees of freedom
     with probability ``p`` is Wald's test; ``ratio`` and ``ratio_p`` are the likelihood ratio's
-    (NaN without data): twice the rise of the objective at the constants over the noise scale.
+    (NaN without data): twice the rise of the objective at the constants over the noise scale, or
+    twice the difference of log-likelihoods.
 
     >>> import lawfit as lf
     >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
@@ -196,17 +198,24 @@ def _wald(difference: np.ndarray, matrix: np.ndarray) -> float:
 def _likelihood_ratio(fit: Fit, theirs: np.ndarray) -> float:
     """Twice the rise of the objective over the scale of the noise.
 
-    The scale is the residual variance for least squares. For other losses it is the mean over
-    directions of what the sandwich covariance is of the inverse Hessian: A. Rotnitzky and
-    N. Jewell, "Hypothesis testing of regression parameters in semiparametric generalized linear
-    models for cluster correlated data", Biometrika 77 (1990).
+    Of likelihoods it is twice the difference of log-likelihoods, each with the best numbers of its
+    own that are not given. The scale is the residual variance for least squares. For other losses
+    it is the mean over directions of what the sandwich covariance is of the inverse Hessian:
+    A. Rotnitzky and N. Jewell, "Hypothesis testing of regression parameters in semiparametric
+    generalized linear models for cluster correlated data", Biometrika 77 (1990).
     """
     from . import _core
     from .predict import degrees_of_freedom
 
     left = degrees_of_freedom(fit)
-    if left <= 0 or fit.loss.name in ("absolute", "quantile") or fit.loss.own_numbers:
+    if left <= 0 or fit.loss.name in ("absolute", "quantile"):
         return math.nan
+    if fit.loss.own_numbers:
+        there, _ = _core.numbers_at(
+            fit.law.graph(), table_arguments(fit.law, fit.rows),
+            objective_arguments(fit.on, fit.loss, fit.numbers), free_values(fit.law, theirs),
+        )
+        return float(2 * (there - fit.objective) / mean_weight(fit.rows))
     arguments = (*table_arguments(fit.law, fit.rows),
                  *objective_arguments(fit.on, fit.loss, fit.numbers))
     at = _core.pointwise(fit.law.graph(), free_values(fit.law, theirs), *arguments)
@@ -214,9 +223,13 @@ def _likelihood_ratio(fit: Fit, theirs: np.ndarray) -> float:
     rise = at["value"].sum() - here["value"].sum()
     if fit.absolute_sigma and fit.rows.sigma is not None:
         return float(2 * rise)
-    if fit.loss.likelihood and fit.loss.name != "gaussian":
+    if isinstance(fit.loss, Gaussian):
+        if fit.loss.scale is None:
+            return float(len(fit.rows) * np.log1p(rise / here["value"].sum()))
+        scale = fit.loss.scale**2 * mean_weight(fit.rows)
+    elif fit.loss.likelihood:
         scale = mean_weight(fit.rows)
-    elif fit.loss.name in ("squared", "gaussian"):
+    elif fit.loss.name == "squared":
         scale = 2 * here["value"].sum() / left
     else:
         active = active_free(fit)
