@@ -28,7 +28,6 @@ GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const Fi
       rows_(law, request.table, request.objective, longest_group(request.offsets, request.groups)), law_rows_(law.least_rows()), source_(law, request, table_, options.seed) {
   // Kinks are approached through a dozen scales.
   if (has_kink(request.objective.loss)) options_.limits.finish_iterations *= 4;
-  problem_.leaps = !request.starts.given;
   usable_.resize(static_cast<size_t>(request.groups));
   typical_.resize(usable_.size());
   for (int64_t g = 0; g < request.groups; ++g) {
@@ -39,6 +38,8 @@ GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const Fi
 
 void GroupFits::run(FitTable& out) {
   starts_ = request_.starts.given ? request_.starts.count : source_.automatic_count();
+  problem_.leaps = !request_.starts.given;
+  problem_.retraces = starts_ < static_cast<int64_t>(kManyStarts);
   make_starts();
   descend_all();
   if (!request_.starts.given && !request_.starts.asked) for (int round = 0; round < kHopRounds && hop(round); ++round) {}

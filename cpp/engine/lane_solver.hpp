@@ -75,6 +75,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   Status verdict_[W];
   int64_t job_[W];
   std::vector<int> linear_;         // parameters that variable projection solves for
+  std::vector<int> exponents_;      // nonlinear parameters of a size of their own
   const bool separable_;            // exactly, or bounded by the majoriser
   std::vector<double> means_, scratch_;
 

@@ -25,7 +25,10 @@ template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage
   matrix_ = arena_.take_vectors(entries());
   factor_ = arena_.take_vectors(entries());
   for (Sums* s : {&now_, &next_}) *s = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, stage == Stage::finish);
-  for (int i = 0; i < p_; ++i) if (problem.linear[i]) linear_.push_back(i);
+  for (int i = 0; i < p_; ++i) {
+    if (problem.linear[i]) linear_.push_back(i);
+    else if (problem.typical[i] > 0) exponents_.push_back(i);
+  }
   if (static_cast<int>(linear_.size()) == p_) linear_.clear();
   for (int i = 0; i < p_; ++i) {
     lower_[i] = broadcast(problem.lower[i]);

@@ -26,6 +26,7 @@ constexpr double kFarStep = 1e-2;            // of a nonlinear parameter: failed
 constexpr double kPatience = 24, kStretch = 8;           // iterations before the first leap, and between two
 constexpr double kFirstLeap = 4, kLongestLeap = 256;     // their lengths, in what those between went
 constexpr double kLeastStride = 1e-6;                    // scaled step below which a lane is arriving, not crawling
+constexpr double kUnderWay = 5;              // iterations after which a lane before zero is stuck there
 constexpr double kDetourTries = 3;           // evaluations that a detour may take to become better
 
 // Convergence.

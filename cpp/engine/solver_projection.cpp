@@ -44,9 +44,9 @@ template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
   const V one = broadcast(1.0), zero = broadcast(0.0);
   detour_wait_ = vmax(detour_wait_ - one, zero);
   const L ready = busy_ & ~fresh_ & ~cautious_ & ~detour_ & (detour_wait_ <= zero);
-  const L across = plan_crossings(ready), leap = plan_leaps(ready & ~across);
-  L astray = failed & ready & ~across & ~leap & went_far();
-  if (separable_ && problem_.loss == Loss::squared) astray = broadcast_bits(0);   // projected exactly
+  const L across = plan_crossings(ready & (iterations_ >= broadcast(kUnderWay))), leap = plan_leaps(ready & ~across);
+  const bool projected_exactly = separable_ && problem_.loss == Loss::squared;
+  const L astray = problem_.retraces && !projected_exactly ? failed & ready & ~across & ~leap & went_far() : broadcast_bits(0);
   const L lanes = across | leap | astray;
   if (!any(lanes)) return;
   for (int i = 0; i < p_; ++i) detour_point_[i] = select(astray, trial_[i], detour_point_[i]);
@@ -72,10 +72,12 @@ template <int kP> L LaneSolver<kP>::went_far() const {
 // that stand before zero, with a point well to one side of it in detour_point_.
 template <int kP> L LaneSolver<kP>::plan_crossings(L ready) {
   L across = broadcast_bits(0);
+  for (int i : exponents_) across |= ready & (vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]));
+  if (!any(across)) return across;
+  across = broadcast_bits(0);
   V* to = rhs_;
-  for (int i = 0; i < p_; ++i) {
-    to[i] = theta_[i];
-    if (problem_.linear[i] || !(problem_.typical[i] > 0)) continue;
+  for (int i = 0; i < p_; ++i) to[i] = theta_[i];
+  for (int i : exponents_) {
     // The side that the last step made for, and the other one the next time.
     const V heading = select(step_[i] == broadcast(0.0), -theta_[i], step_[i]) * side_;
     const V beyond = copysign(broadcast(kBeyondZero * problem_.typical[i]), heading);
