@@ -31,11 +31,12 @@ class Answers:
 
         With ``band="simultaneous"`` the level holds for all points at once, such as along a path.
         Of 400 simulated tables of 30 to 100 rows with even noise such bands at 90 % held 88 to
-        91 %, from within the data to 1,000 times beyond; those of replicates (``Bootstrap.predict``)
-        held less, of residual and parametric ones 85 to 89 %, of pairs 82 to 87 %, of wild ones 77
-        to 84 %. With noise that falls fivefold along the data, which the fit does not know, this
-        band held 79 to 81 %; there take pairs with ``method="expanded"``: 85 to 88 %. Raises ValueError for missing variables, and for a new run of a fit with ``sigma`` unless
-        ``noise`` is given.
+        91 %, from within the data to 1,000 times beyond; those of replicates
+        (``Bootstrap.predict``) held less, of residual and parametric ones 85 to 89 %, of pairs 82
+        to 87 %, of wild ones 77 to 84 %. With noise that falls fivefold along the data, which the
+        fit does not know, this band held 79 to 81 %; there take pairs with ``method="expanded"``:
+        85 to 88 %. Raises ValueError for missing variables, and for a new run of a fit with
+        ``sigma`` unless ``noise`` is given.
 
         >>> import lawfit as lf
         >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})

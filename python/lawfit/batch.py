@@ -19,7 +19,7 @@ from .losses import Loss
 from .result import Fit
 from .shared import Shared
 
-__all__ = ["INDEX", "Batch", "good_codes", "native_fits", "spread"]
+__all__ = ["INDEX", "Batch", "Crossed", "good_codes", "native_fits", "spread"]
 
 INDEX = ("law", "on", "loss", "subset")
 """The index columns every result has; those of the keys follow."""
@@ -28,15 +28,12 @@ Part = tuple["np.ndarray | None", np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Laws x spaces x losses x subsets x groups, the last fastest, and the engine's arrays.
+class Crossed:
+    """Laws x spaces x losses x subsets x groups of one table, the last fastest.
 
-    A *job* is one fit; jobs are numbered in that order. ``parts`` holds for each subset the row
-    numbers, group after group (None: all rows as they stand), and the offsets of the groups;
-    ``key_rows`` says where in the key columns each group's keys are (None: one after the other);
-    ``raw`` for each law the engine's arrays, whose leading axes are objectives, subsets and
-    groups. ``start_kinds`` says for each law where its starts came from, ``level`` on which CPU
-    level the engine ran.
+    ``parts`` holds for each subset the row numbers, group after group (None: all rows as they
+    stand), and the offsets of the groups; ``key_rows`` says where in the key columns each group's
+    keys are (None: one after the other).
     """
 
     laws: tuple[Law, ...]
@@ -49,6 +46,18 @@ class Batch:
     groups: Groups
     parts: tuple[Part, ...]
     sheet: Sheet
+
+
+@dataclass(frozen=True, eq=False)
+class Batch(Crossed):
+    """What was crossed, and the engine's arrays.
+
+    A *job* is one fit; jobs are numbered in the order in which they are crossed. ``raw`` has for
+    each law the engine's arrays, whose leading axes are objectives, subsets and groups.
+    ``start_kinds`` says for each law where its starts came from, ``level`` on which CPU level the
+    engine ran.
+    """
+
     raw: tuple[Mapping[str, np.ndarray], ...]
     start_kinds: tuple[str, ...]
     settings: Mapping[str, Any]

@@ -45,21 +45,10 @@ class Block:
 def blocks_of(fits: Fits, by: Any) -> list[Block]:
     """The fits sorted by law and objective, with the rows each of them used."""
     return [replace(block, which=which[block.which]) for part, which in fits.by_table
-            for block in _of_table(part, by)]
+            for block in (_block_of(part, these, by) for these in part.by_objective)]
 
 
-def _of_table(fits: Fits, by: Any) -> list[Block]:
-    batch, places = fits.batch, fits.places
-    kinds = np.ravel_multi_index(places[:3], batch.shape[:3])
-    order = np.argsort(kinds, kind="stable")
-    blocks = []
-    for these in np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1):
-        if len(these):
-            blocks.append(block_of(fits, these, by))
-    return blocks
-
-
-def block_of(fits: Fits, these: np.ndarray, by: Any) -> Block:
+def _block_of(fits: Fits, these: np.ndarray, by: Any) -> Block:
     batch, sheet, places = fits.batch, fits.batch.sheet, fits.places
     law_at, on, loss = (int(place[these[0]]) for place in places[:3])
     law, raw = batch.laws[law_at], batch.raw[law_at]
@@ -83,10 +72,10 @@ def block_of(fits: Fits, these: np.ndarray, by: Any) -> Block:
         whole_table = sheet.rows(slice(None), ())
         units = within(units_of(whole_table, by)[rows], offsets)
     return Block(law, batch.losses[loss], batch.ons[on], these, data, offsets,
-                  positions[rows], np.ascontiguousarray(raw["params"][at]),
-                  np.ascontiguousarray(raw["active"][at]), units,
-                  np.ascontiguousarray(raw["numbers"][at]) if batch.losses[loss].own_numbers
-                  else None, np.ascontiguousarray(raw["objective"][at]))
+                 positions[rows], np.ascontiguousarray(raw["params"][at]),
+                 np.ascontiguousarray(raw["active"][at]), units,
+                 np.ascontiguousarray(raw["numbers"][at]) if batch.losses[loss].own_numbers
+                 else None, np.ascontiguousarray(raw["objective"][at]))
 
 
 def within(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -326,6 +326,14 @@ class Fits:
         return self.batch.places(self._jobs)
 
     @cached_property
+    def by_objective(self) -> list[np.ndarray]:
+        """Which of these are of one law, space and loss, for each of those that occur."""
+        kinds = np.ravel_multi_index(self.places[:3], self.batch.shape[:3])
+        order = np.argsort(kinds, kind="stable")
+        found = np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1)
+        return [these for these in found if len(these)]
+
+    @cached_property
     def by_table(self) -> list[tuple[Fits, np.ndarray]]:
         """The fits of each table, and which of these they are."""
         if isinstance(self.batch, Batch):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Batch, native_fits
+from .batch import Batch, Crossed, native_fits
 from .batches import Batches
 from .engine import options, progress_callback
 from .errors import FitError, FitWarning
@@ -176,8 +176,7 @@ def _shares(
 
 def _batch(request: Request, raw: tuple[Mapping[str, np.ndarray], ...], **rest: Any) -> Batch:
     """What was asked with what the engine answered."""
-    same = {field.name: getattr(request, field.name) for field in fields(request)
-            if field.name != "starts"}
+    same = {field.name: getattr(request, field.name) for field in fields(Crossed)}
     return Batch(**same, raw=raw, start_kinds=request.start_kinds, **rest)
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .batch import INDEX, Part
-from .data import Reader, Sheet, both
+from .batch import INDEX, Crossed, Part
+from .data import Reader, both
 from .fit import measured, refuse_priors
-from .keys import Groups, Key, group, read_keys
+from .keys import Groups, group, read_keys
 from .law import Law, as_law
 from .losses import Loss, as_loss
 from .simplex import check_simplexes
@@ -25,23 +25,12 @@ __all__ = ["Request", "believed", "kinds_of", "named_laws", "read_request", "res
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """Laws x spaces x losses x subsets x groups of one table, checked and not yet fitted.
+class Request(Crossed):
+    """What is crossed, checked and not yet fitted.
 
-    ``key_rows`` and ``parts`` are as ``Batch`` has them; ``starts`` has for each law the array
-    given, or None and how many Sobol starts (0: automatic).
+    ``starts`` has for each law the array given, or None and how many Sobol starts (0: automatic).
     """
 
-    laws: tuple[Law, ...]
-    labels: tuple[str, ...]
-    ons: tuple[str, ...]
-    losses: tuple[Loss, ...]
-    subsets: tuple[str, ...]
-    keys: tuple[Key, ...]
-    key_rows: np.ndarray | None
-    groups: Groups
-    parts: tuple[Part, ...]
-    sheet: Sheet
     starts: tuple[tuple[np.ndarray | None, int], ...]
 
     @property

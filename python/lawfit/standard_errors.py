@@ -38,11 +38,7 @@ def standard_errors(fits: Fits) -> tuple[dict[str, np.ndarray], np.ndarray]:
 def _by_objective(fits: Fits) -> Iterator[tuple[np.ndarray, Law, np.ndarray, np.ndarray]]:
     """(which fits, their law, [fits, parameters], [fits, 2]) for each law and objective."""
     batch, places = fits.batch, fits.places
-    blocks = np.ravel_multi_index(places[:3], batch.shape[:3])
-    order = np.argsort(blocks, kind="stable")
-    for these in np.split(order, np.flatnonzero(np.diff(blocks[order])) + 1):
-        if not len(these):
-            continue
+    for these in fits.by_objective:
         law, on, loss = (int(place[these[0]]) for place in places[:3])
         errors, numbers = _of_objective(batch, law, on, loss, places[3][these], places[4][these])
         yield these, batch.laws[law], errors, numbers

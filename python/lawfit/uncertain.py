@@ -112,11 +112,11 @@ class Uncertain:
         ``high`` are where the objective, minimised over everything else, has risen by half
         the square of Student's t quantile times the noise's scale; an end that is never reached
         is open. Numbers that a likelihood estimates (size, scale, degrees of freedom) are
-        estimated anew everywhere on the way: a profile likelihood. ``covariance`` (a kind as in ``covariance()``; ``"cluster"`` with ``by``) sets
-        the scale: the residual variance for squared loss, otherwise what makes the profile
-        agree with that covariance near the optimum. ``points`` are looked at on each side for
-        drawing. Raises ValueError for unknown or fixed parameters and for losses without
-        curvature.
+        estimated anew everywhere on the way: a profile likelihood. ``covariance`` (a kind as in
+        ``covariance()``; ``"cluster"`` with ``by``) sets the scale: the residual variance for
+        squared loss, otherwise what makes the profile agree with that covariance near the
+        optimum. ``points`` are looked at on each side for drawing. Raises ValueError for unknown
+        or fixed parameters and for losses without curvature.
 
         >>> import lawfit as lf
         >>> line = lf.fit("y = a + b*x", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]})
