@@ -6,7 +6,7 @@
 
 #include "clock.hpp"
 #include "likelihood_fits.hpp"
-#include "pool.hpp"
+#include "turns.hpp"
 
 namespace lawfit {
 
@@ -78,18 +78,11 @@ class Batch {
       for (const Unit& unit : units_) fit(unit, options_);
       return std::move(tables_);
     }
-    const int units = static_cast<int>(std::min<size_t>(units_.size(), 1 << 20)), workers = std::min(options_.threads, units);
-    FitOptions inner = options_;
-    inner.threads = std::max(1, options_.threads / units);
-    inner.poll = nullptr;
-    std::atomic<size_t> next{0};
-    auto work = [&](int) {
-      for (size_t k = next++; k < units_.size() && !cancelled_; k = next++) {
-        fit(units_[k], inner);
-        done_ += units_[k].count;
-      }
+    const auto fit_unit = [&](size_t k, const FitOptions& inner) {
+      fit(units_[k], inner);
+      done_ += units_[k].count;
     };
-    run_workers(workers, work_ < kInlineRows, work, [&] { return !options_.poll || options_.poll(done_, fits_); }, cancelled_);
+    take_turns(units_.size(), options_, work_ < kInlineRows, fit_unit, [&] { return !options_.poll || options_.poll(done_, fits_); }, cancelled_);
     return std::move(tables_);
   }
 

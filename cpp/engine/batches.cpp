@@ -1,7 +1,7 @@
 #include "batches.hpp"
 
 #include "clock.hpp"
-#include "pool.hpp"
+#include "turns.hpp"
 
 namespace lawfit {
 
@@ -55,18 +55,11 @@ class Batches {
 
   void fit_small(const std::vector<size_t>& small) {
     if (small.empty()) return;
-    const int count = static_cast<int>(std::min<size_t>(small.size(), 1 << 20)), workers = std::min(options_.threads, count);
-    FitOptions inner = options_;
-    inner.threads = std::max(1, options_.threads / count);
-    inner.poll = nullptr;
-    std::atomic<size_t> next{0};
-    auto work = [&](int) {
-      for (size_t k = next++; k < small.size() && !cancelled_; k = next++) {
-        tables_[small[k]] = fit_batch(requests_[small[k]], inner);
-        done_ += fits_of(requests_[small[k]]);
-      }
+    const auto fit_one = [&](size_t k, const FitOptions& inner) {
+      tables_[small[k]] = fit_batch(requests_[small[k]], inner);
+      done_ += fits_of(requests_[small[k]]);
     };
-    run_workers(workers, false, work, [&] { return poll(done_); }, cancelled_);
+    take_turns(small.size(), options_, false, fit_one, [&] { return poll(done_); }, cancelled_);
   }
 
   const std::vector<BatchRequest>& requests_;

@@ -239,7 +239,7 @@ void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape,
 }
 
 void Evaluator::evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums) {
-  sums.value[0] = sweep(Tier::jacobian, parameters, linearised_, shape, sums).value;
+  sweep(Tier::jacobian, parameters, linearised_, shape, sums);
   if (layout_ == Layout::points) across_lanes(sums);
 }
 

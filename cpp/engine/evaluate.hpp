@@ -56,7 +56,7 @@ class Evaluator {
   void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
                  const double* target = nullptr);
   void evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums);
-  // Value, gradient and majoriser of the linearised residuals instead of the loss's own.
+  // Gradient and majoriser of the linearised residuals instead of the loss's own; no value.
   void evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums);
   double weight_total(int lane) const;
   int lanes() const { return layout_ == Layout::points ? 1 : W; }   // independent problems at once

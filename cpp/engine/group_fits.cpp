@@ -133,9 +133,8 @@ bool GroupFits::hop(int round) {
   return true;
 }
 
-// Did the last round of hops lower the objective?
+// Did the last round of hops, which the group took part in, lower the objective?
 bool GroupFits::improved(int64_t g) const {
-  if (rounds_.back().place[g] < 0) return false;
   double before = infinity, after = infinity;
   const Outcome* last = rounds_.back().descent->outcomes().data() + rounds_.back().place[g] * rounds_.back().each;
   each_outcome(g, [&](const Outcome& o) {

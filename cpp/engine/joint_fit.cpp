@@ -5,7 +5,6 @@
 
 #include "number_step.hpp"
 
-
 namespace lawfit {
 
 namespace {

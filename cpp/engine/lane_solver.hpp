@@ -51,6 +51,8 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   L project_linear(L candidates, V& value);
   void plan_detours(L failed);
   L plan_crossings(L ready);
+  L before_zero(int exponent) const;
+  V beyond_zero(int exponent) const;
   L plan_leaps(L ready);
   L went_far() const;
   L turn_linear(L lanes);

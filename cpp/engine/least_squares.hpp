@@ -9,7 +9,6 @@ void bounded_least_squares(int n, const double* gram, const double* right, const
 // Without bounds; false when G is not positive definite enough to say anything. `work`: n x n.
 bool plain_least_squares(int n, const double* gram, const double* right, double* work, double* x);
 
-
 // The lower triangle of a symmetric matrix becomes its factor L; false unless it is positive definite.
 bool factor_definite(int n, double* matrix);
 void solve_lower(int n, const double* factor, double* x);        // L x

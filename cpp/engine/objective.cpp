@@ -131,28 +131,25 @@ template <Space S_> LAWFIT_INLINE SpaceTerms datum_terms(V t) {
   const V y = S_ == Space::log ? v_exp(t) : v_logistic(t);
   return {y, space_terms<S_>(y).dt, broadcast(0.0)};
 }
-LAWFIT_INLINE V share_deviation(V y) { return broadcast(1.0) / vsqrt(vmax(y * (broadcast(1.0) - y), broadcast(kLeastShareVariance))); }
-LAWFIT_INLINE V count_deviation(V y, V dispersion) {
+LAWFIT_INLINE V per_share_deviation(V y) { return broadcast(1.0) / vsqrt(vmax(y * (broadcast(1.0) - y), broadcast(kLeastShareVariance))); }
+LAWFIT_INLINE V per_count_deviation(V y, V dispersion) {
   return broadcast(1.0) / vsqrt(fma(dispersion * y, y, vmax(y, broadcast(kLeastCount))));
 }
 
 enum class Datum { residual, count, share };
-template <Space S_, Datum D_> void linearised(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
+template <Space S_, Datum D_> void linearised(const ObjectiveBlock& arguments, int count, ObjectiveSums&) {
   const ObjectiveBlock in = arguments;
   const V zero = broadcast(0.0);
-  V value = sums.value;
   for (int k = 0; k < count; ++k) {
     const SpaceTerms datum = datum_terms<S_>(load(in.target + k * W));
     V per = datum.dt * load(in.inverse_sigma + k * in.sigma_stride);
-    if constexpr (D_ == Datum::share) per *= share_deviation(datum.t);
-    if constexpr (D_ == Datum::count) per *= count_deviation(datum.t, in.shape.scale);
+    if constexpr (D_ == Datum::share) per *= per_share_deviation(datum.t);
+    if constexpr (D_ == Datum::count) per *= per_count_deviation(datum.t, in.shape.scale);
     const V weight = load(in.weight + k * in.weight_stride), r = (datum.t - load(in.model + k * in.model_stride)) * per;
     const L counts = weight > zero;
-    value += select(counts, broadcast(0.5) * weight * r * r, zero);
     store(in.slope + k * W, select(counts, -weight * r * per, zero));
     store(in.majoriser + k * W, select(counts, weight * per * per, zero));
   }
-  sums.value = value;
 }
 }  // namespace
 

@@ -149,7 +149,7 @@ struct ObjectiveSums { V value, energy, sensitivity; };
 using ObjectiveKernel = void (*)(const ObjectiveBlock&, int count, ObjectiveSums& sums);
 ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature);
 // Squared residuals of the model itself, each over what a unit of T is worth at the datum (for counts and
-// shares: over the likelihood's own standard deviation there): what is linear in the model stays so.
+// shares: over the likelihood's own standard deviation there): what is linear in the model stays so. No sums.
 ObjectiveKernel linearised_kernel(Space space, Loss loss);
 constexpr double kLeastShareVariance = 0.05, kLeastCount = 0.5;   // of a datum, for its deviation
 

@@ -72,24 +72,25 @@ template <int kP> L LaneSolver<kP>::went_far() const {
 // that stand before zero, with a point well to one side of it in detour_point_.
 template <int kP> L LaneSolver<kP>::plan_crossings(L ready) {
   L across = broadcast_bits(0);
-  for (int i : exponents_) across |= ready & (vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]));
+  for (int i : exponents_) across |= ready & before_zero(i);
   if (!any(across)) return across;
-  across = broadcast_bits(0);
-  V* to = rhs_;
-  for (int i = 0; i < p_; ++i) to[i] = theta_[i];
-  for (int i : exponents_) {
-    // The side that the last step made for, and the other one the next time.
-    const V heading = select(step_[i] == broadcast(0.0), -theta_[i], step_[i]) * side_;
-    const V beyond = copysign(broadcast(kBeyondZero * problem_.typical[i]), heading);
-    const L near = vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]);
-    const L open = near & (beyond >= lower_[i]) & (beyond <= upper_[i]);
-    to[i] = select(open, beyond, to[i]);
-    across |= ready & open;
-  }
-  if (!any(across)) return across;
+  for (int i = 0; i < p_; ++i) detour_point_[i] = select(across, theta_[i], detour_point_[i]);
+  for (int i : exponents_) detour_point_[i] = select(across & before_zero(i), beyond_zero(i), detour_point_[i]);
   side_ = select(across, -side_, side_);
-  for (int i = 0; i < p_; ++i) detour_point_[i] = select(across, to[i], detour_point_[i]);
   return across;
+}
+
+// The side that the last step made for, and the other one the next time.
+template <int kP> V LaneSolver<kP>::beyond_zero(int i) const {
+  const V heading = select(step_[i] == broadcast(0.0), -theta_[i], step_[i]) * side_;
+  return copysign(broadcast(kBeyondZero * problem_.typical[i]), heading);
+}
+
+template <int kP> L LaneSolver<kP>::before_zero(int i) const {
+  const L near = vabs(theta_[i]) < broadcast(kBeforeZero * problem_.typical[i]);
+  if (!any(near)) return near;
+  const V beyond = beyond_zero(i);
+  return near & (beyond >= lower_[i]) & (beyond <= upper_[i]);
 }
 
 // Along a curved valley steps are short. Every so often a lane that is still under way tries to go a

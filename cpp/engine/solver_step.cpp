@@ -206,9 +206,11 @@ template <int kP> void LaneSolver<kP>::mark_settled() {
   size_ = step_size();
   converging_ = size_ <= broadcast(kFastRate) * last_size_;
   // What the step leaves over is as much smaller than the step as that is than the one before.
-  const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate)), gain = step_gain();
-  const L sure = (size_ <= broadcast(limits_.tolerance)) | ((left <= broadcast(limits_.tolerance)) & (gain <= broadcast(kSmallGain) * objective_));
-  const L near = busy_ & ~fresh_ & definite_ & converging_ & sure;
+  const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate));
+  const L small = size_ <= broadcast(limits_.tolerance), ending = busy_ & ~fresh_ & definite_ & converging_;
+  if (!any(ending & (small | (left <= broadcast(limits_.tolerance))))) return;
+  const V gain = step_gain();
+  const L near = ending & (small | ((left <= broadcast(limits_.tolerance)) & (gain <= broadcast(kSmallGain) * objective_)));
   if (!any(near)) return;
   const Certificate certificate = certify();
   // Damping may have kept a weak direction from moving, unless it is small beside the least curvature.
