@@ -1,5 +1,6 @@
 #include "accumulate.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lawfit {
@@ -15,6 +16,7 @@ constexpr int kSumsInRegisters = 22;
 constexpr int kSumsInRegisters = 10;
 #endif
 
+// Several columns side by side: one sum alone would wait for its last addition.
 template <int P> void gradient_columns(const JacobianColumn* columns, const double* slope, int count, bool first, V* gradient) {
   V sum[P];
   JacobianColumn c[P];
@@ -85,20 +87,24 @@ void gram_strip(JacobianColumn row, const JacobianColumn* columns, const double*
   for (int m = 0; m < N; ++m) packed[m] = sum[m];
 }
 
+constexpr int kStrip = 8;
 using Strip = void (*)(JacobianColumn, const JacobianColumn*, const double*, int, bool, V*);
+using Columns = void (*)(const JacobianColumn*, const double*, int, bool, V*);
 template <int... N> constexpr Strip strip_of(int n, std::integer_sequence<int, N...>) {
   constexpr Strip table[] = {gram_strip<N + 1>...};
   return table[n - 1];
 }
-constexpr int kStrip = 8;
+template <int... N> constexpr Columns columns_of(int n, std::integer_sequence<int, N...>) {
+  constexpr Columns table[] = {gradient_columns<N + 1>...};
+  return table[n - 1];
+}
+constexpr auto kWidths = std::make_integer_sequence<int, kStrip>();
 
+// The rows of the triangle below those that fit the registers.
 void gram_by_strips(int parameters, const JacobianColumn* columns, const double* weight, int count, bool first, V* packed) {
-  for (int i = 0; i < parameters; ++i)
-    for (int begin = 0; begin <= i; begin += kStrip) {
-      int n = i + 1 - begin < kStrip ? i + 1 - begin : kStrip;
-      strip_of(n, std::make_integer_sequence<int, kStrip>())(columns[i], columns + begin, weight, count, first,
-                                                           packed + i * (i + 1) / 2 + begin);
-    }
+  for (int i = kWholeTriangle; i < parameters; ++i)
+    for (int begin = 0; begin <= i; begin += kStrip)
+      strip_of(std::min(i + 1 - begin, kStrip), kWidths)(columns[i], columns + begin, weight, count, first, packed + i * (i + 1) / 2 + begin);
 }
 
 }  // namespace
@@ -110,8 +116,15 @@ void add_gram(int parameters, const JacobianColumn* columns, const double* weigh
     case 3: return triangle<3, false>(columns, nullptr, weight, count, first, nullptr, packed);
     case 4: return triangle<4, false>(columns, nullptr, weight, count, first, nullptr, packed);
     case kWholeTriangle: return triangle<kWholeTriangle, false>(columns, nullptr, weight, count, first, nullptr, packed);
-    default: return gram_by_strips(parameters, columns, weight, count, first, packed);
+    default:
+      triangle<kWholeTriangle, false>(columns, nullptr, weight, count, first, nullptr, packed);
+      return gram_by_strips(parameters, columns, weight, count, first, packed);
   }
+}
+
+void add_columns(int number, const JacobianColumn* columns, const double* slope, int count, bool first, V* sums) {
+  for (int begin = 0; begin < number; begin += kStrip)
+    columns_of(std::min(number - begin, kStrip), kWidths)(columns + begin, slope, count, first, sums + begin);
 }
 
 void add_normal(int parameters, const JacobianColumn* columns, const double* slope, const double* weight, int count, bool first,
@@ -123,7 +136,8 @@ void add_normal(int parameters, const JacobianColumn* columns, const double* slo
     case 4: return normal<4>(columns, slope, weight, count, first, gradient, packed);
     case kWholeTriangle: return normal<kWholeTriangle>(columns, slope, weight, count, first, gradient, packed);
     default:
-      for (int i = 0; i < parameters; ++i) gradient_columns<1>(columns + i, slope, count, first, gradient + i);
+      normal<kWholeTriangle>(columns, slope, weight, count, first, gradient, packed);
+      add_columns(parameters - kWholeTriangle, columns + kWholeTriangle, slope, count, first, gradient + kWholeTriangle);
       return gram_by_strips(parameters, columns, weight, count, first, packed);
   }
 }

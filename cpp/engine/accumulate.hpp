@@ -8,7 +8,9 @@ struct JacobianColumn { const double* base; int stride; };   // stride W, or 0 f
 
 // packed lower triangle (+)= sum_k weight[k] * J_i[k] * J_j[k]; the `first` block starts from zero.
 void add_gram(int parameters, const JacobianColumn* columns, const double* weight, int count, bool first, V* packed);
-// The same, and gradient (+)= sum_k slope[k] * J_i[k].
+// sums[i] (+)= sum_k slope[k] * J_i[k].
+void add_columns(int number, const JacobianColumn* columns, const double* slope, int count, bool first, V* sums);
+// Gram and sums of slopes at once: gradient (+)= sum_k slope[k] * J_i[k].
 void add_normal(int parameters, const JacobianColumn* columns, const double* slope, const double* weight, int count, bool first,
                 V* gradient, V* packed);
 

@@ -22,8 +22,8 @@ struct Damping {
     growth = select(lanes, broadcast(kGrowth), growth);
   }
   // `floor`: the smallest damping that can matter after a failure.
-  void rejected(L lanes, double floor) {
-    lambda = select(lanes, vmax(lambda * growth, broadcast(floor)), lambda);
+  void rejected(L lanes, V floor) {
+    lambda = select(lanes, vmax(lambda * growth, floor), lambda);
     growth = select(lanes, vmin(growth * broadcast(2.0), broadcast(64.0)), growth);
   }
   static constexpr double kLeast = 1e-15, kMost = 1e16, kGrowth = 4.0;

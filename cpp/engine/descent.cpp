@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace lawfit {
 
@@ -89,8 +90,22 @@ void Descent::far_from_starts(const FitOptions& options) {
 // Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
 double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 1e-2 * size : 0; }
 
+// A narrow Huber loss is nearly one with a kink: automatic starts go by the residuals of the best of
+// them, which comes first.
+double Descent::wide_scale(const Job& job) {
+  const double scale = job.own ? job.own->scale : problem_.scale;
+  const double* weight = table_.weight.empty() ? nullptr : table_.weight.data() + job.begin;
+  const double total = weight ? std::accumulate(weight, weight + job.count, 0.0) : static_cast<double>(job.count);
+  const double f = rows_.objective(job.start, {job.begin, job.count, nullptr, nullptr, job.own});
+  return std::isfinite(f) && total > 0 ? first_scale(problem_.loss, scale, typical_residual(problem_.loss, scale, f / total), 0) : 0;
+}
+
 void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
-  for (size_t k = 0; k < jobs.size(); ++k) jobs[k].relax = far_scale(sizes[k]);
+  const bool wide = problem.leaps && problem.loss == Loss::huber;
+  for (size_t k = 0; k < jobs.size(); ++k) {
+    const bool same_rows = k > 0 && jobs[k].begin == jobs[k - 1].begin && jobs[k].count == jobs[k - 1].count;
+    jobs[k].relax = !wide ? far_scale(sizes[k]) : same_rows ? jobs[k - 1].relax : wide_scale(jobs[k]);
+  }
   run_stage({&problem, &table_, Stage::far, own_weights_}, jobs, outcomes, options_, cancelled_);
 }
 

@@ -55,6 +55,7 @@ class Descent {
   void race(std::vector<Field>& fields);
   void far_from_starts(const FitOptions& options);
   double far_scale(double size) const;
+  double wide_scale(const Job& job);
   bool witness(int64_t start) const;
   void disprove(const std::vector<Field>& fields);
   void stop_behind(std::vector<Field>& fields);

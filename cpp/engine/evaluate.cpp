@@ -63,7 +63,7 @@ Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t cap
       block_(block_points(program, tile_rows_)),
       plain_(objective_kernel(space, loss, false)), curved_(objective_kernel(space, loss, true)), linearised_(linearised_kernel(space, loss)),
       arena_(program.uniforms + (program.blocks + 3) * static_cast<size_t>(block_) + 1 +
-             (program.kept.size() + 3) * static_cast<size_t>(tile_rows_)),
+             (program.kept.size() + 3) * static_cast<size_t>(tile_rows_) + program.hessian.size()),
       weighted_(weighted), with_sigma_(with_sigma), means_(program.kept.size() * W, 0.0) {
   uniform_ = arena_.take(program.uniforms);
   registers_ = arena_.take(static_cast<size_t>(program.blocks) * block_);
@@ -82,7 +82,8 @@ Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t cap
   value_ = locate(program.value);
   for (Slot s : program.jacobian) jacobian_.push_back(locate(s));
   for (const HessianEntry& h : program.hessian) hessian_.push_back(locate(h.slot));
-  columns_now_.resize(program.parameters);
+  columns_now_.resize(program.parameters + program.hessian.size());
+  hessian_sums_ = arena_.take_vectors(program.hessian.size());
 }
 
 const double* Evaluator::address(Slot slot, int& column) const {
@@ -190,13 +191,13 @@ void Evaluator::accumulate(Tier tier, int64_t first, int count, const Sums& sums
   add_normal(p, columns, slope_, majoriser_, count, first == 0, sums.gradient, sums.majorised);
   if (tier != Tier::hessian) return;
   add_gram(p, columns, curvature_, count, first == 0, sums.second);
-  for (size_t h = 0; h < hessian_.size(); ++h) {
-    const Column& c = hessian_[h];
-    const double* entry = c.base + (c.moves ? first * W : 0);
-    V sum{};
-    for (int k = 0; k < count; ++k) sum = fma(load(slope_ + k * W), load(entry + k * c.stride), sum);
+  JacobianColumn* entries = columns + p;
+  const int number = static_cast<int>(hessian_.size());
+  for (int h = 0; h < number; ++h) entries[h] = {hessian_[h].base + (hessian_[h].moves ? first * W : 0), hessian_[h].stride};
+  add_columns(number, entries, slope_, count, true, hessian_sums_);
+  for (int h = 0; h < number; ++h) {
     const auto& at = program_.hessian[h];
-    sums.second[at.i * (at.i + 1) / 2 + at.j] += sum;
+    sums.second[at.i * (at.i + 1) / 2 + at.j] += hessian_sums_[h];
   }
 }
 

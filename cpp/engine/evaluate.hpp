@@ -92,7 +92,8 @@ class Evaluator {
   std::vector<Call> once_, points_;
   Column value_;
   std::vector<Column> jacobian_, hessian_;
-  std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block
+  std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block, then the Hessian
+  V* hessian_sums_;
   struct Held { const TableData* table = nullptr; int64_t version = 0, begin = 0, count = 0; const double *weight = nullptr, *target = nullptr; };
   Held held_[W];                    // what each lane holds, so that equal data are not copied again
   std::vector<double> means_;       // [centred column][lane]

@@ -49,7 +49,9 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void trial_point();
   L solve_linear();
   L project_linear(L candidates, V& value);
+  void project_trial();
   void plan_detours(L failed);
+  void wait_longer(L lanes);
   L plan_crossings(L ready);
   L before_zero(int exponent) const;
   V beyond_zero(int exponent) const;
@@ -72,13 +74,14 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, detour_reach_, side_, milestone_at_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_;
+  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, telling_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, detour_reach_, side_, milestone_at_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_, projected_;
   Status verdict_[W];
   int64_t job_[W];
   std::vector<int> linear_;         // parameters that variable projection solves for
   std::vector<int> exponents_;      // nonlinear parameters of a size of their own
   const bool separable_;            // exactly, or bounded by the majoriser
+  const bool projects_;             // far steps are projected before they are tried
   std::vector<double> means_, scratch_;
 
   // The run in progress.

@@ -19,6 +19,7 @@ template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage
       layout_(layout), arena_(12 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
       // There the majoriser bounds what a linear solve gains.
       separable_((problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss)),
+      projects_(stage == Stage::far && problem.retraces && !(separable_ && problem.loss == Loss::squared)),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
   for (V** v : {&theta_, &trial_, &detour_point_, &milestone_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
@@ -140,13 +141,14 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   queue_ = &queue;
   limits_ = limits;
   tail_ = broadcast(problem_.tail);
-  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = detour_ = broadcast_bits(0);
+  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = detour_ = projected_ = broadcast_bits(0);
   const int lanes = layout_ == Layout::points ? 1 : W;
   for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
   for (int lane = 0; lane < lanes; ++lane) refill(lane);
   while (any(busy_)) {
     step();
     trial_point();
+    if (projects_ && !linear_.empty()) project_trial();
     evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, tail_, reach_}, next_);
     if (!problem_.priors.empty()) add_priors(problem_.priors, stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, next_);
     judge();
@@ -193,10 +195,12 @@ template <int kP> void LaneSolver<kP>::judge() {
   if (stage_ == Stage::finish) {
     const L hopeless = worse & newton_ & (damping_.lambda >= broadcast(kNewtonLimit));
     if (any(hopeless)) leave_newton(hopeless);
-    damping_.rejected(worse & ~hopeless, kDampingFloorFinish);
+    // A second failure in a row says that the quadratic model itself is wrong here.
+    const L again = damping_.growth > broadcast(Damping::kGrowth);
+    damping_.rejected(worse & ~hopeless, select(again, broadcast(kDampingFloorFinish), telling_));
     enter_newton(better & ~detour & (gain >= broadcast(0.25)));
   } else {
-    damping_.rejected(worse, kDampingFloorFar);
+    damping_.rejected(worse, broadcast(kDampingFloorFar));
   }
   for (int i = 0; i < p_; ++i) {
     moved_ = select(better & (trial_[i] != theta_[i]), broadcast(1.0), moved_);
@@ -213,7 +217,9 @@ template <int kP> void LaneSolver<kP>::judge() {
   fresh_ = (fresh_ & lost) | projected | redo;   // a projected point still needs its derivatives
   if (!linear_.empty()) {
     if (any(detour)) judge_detours(detour, better);
-    plan_detours(worse & ~projected);
+    plan_detours(worse & ~projected & ~projected_);
+    wait_longer(worse & projected_);
+    projected_ = broadcast_bits(0);
   }
   if (any(lost))
     for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }

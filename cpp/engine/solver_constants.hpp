@@ -5,9 +5,11 @@ namespace lawfit {
 
 // Damping.
 constexpr double kFirstDampingFar = 1e-4, kFirstDampingFinish = 1e-9;
-constexpr double kDampingFloorFar = 1e-14, kDampingFloorFinish = 1e-3;   // least damping after a failure
+constexpr double kDampingFloorFar = 1e-14, kDampingFloorFinish = 1e-3;   // least damping where the step's own curvature does not tell
 constexpr double kCautiousDamping = 1e2;     // a given start walked from in short steps
 constexpr double kGaussDamping = 1e-3;       // reweighted steps after Newton failed
+constexpr double kProjectedDamping = 1e-2;   // of linear parameters that a projection sets right, of what it would be
+constexpr double kMostPatience = 8;          // good reweighted steps before Newton is tried again
 constexpr double kNewtonLimit = 1e-2;        // Newton that needs more damping than this is left
 constexpr double kFinishFloor = 1e-6;        // damping of nonlinear parameters, of the energy per O(1) change
 

@@ -1,5 +1,6 @@
 // Variable projection: a trial whose nonlinear part went somewhere good may be spoilt by its linear
-// part, which one linear solve puts right. Where that is not exact it makes detours: points to try
+// part, which one linear solve puts right. Where that is not exact, far steps
+// are projected before they are tried, and lanes make detours: points to try
 // out of turn, after a failed step, before an exponent of zero, and ahead in a long valley.
 #include <algorithm>
 
@@ -38,6 +39,23 @@ template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
   return inside;
 }
 
+// Far from an optimum a step is a guess at the nonlinear parameters; the linear ones of its end are
+// solved for on linearised residuals before it is tried.
+template <int kP> void LaneSolver<kP>::project_trial() {
+  L lanes = busy_ & ~fresh_ & ~detour_ & definite_ & (detour_wait_ <= broadcast(0.0));
+  if (any(lanes)) lanes &= went_far();
+  if (!any(lanes)) return;
+  evaluator_.evaluate_linearised(trial_, {scale_, tail_, reach_}, next_);
+  lanes &= solve_linear();
+  for (size_t k = 0; k < linear_.size(); ++k) {
+    const int i = linear_[k];
+    const V to = trial_[i] + rhs_[k];
+    lanes &= (to >= lower_[i]) & (to <= upper_[i]);
+  }
+  for (size_t k = 0; k < linear_.size(); ++k) trial_[linear_[k]] = select(lanes, trial_[linear_[k]] + rhs_[k], trial_[linear_[k]]);
+  projected_ = lanes;
+}
+
 // Elsewhere the linearised residuals say what the linear part may be: the next evaluation of the
 // lane goes there instead of taking a step. `failed`: lanes whose step was refused.
 template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
@@ -54,8 +72,12 @@ template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
   const L solved = solve_linear() & lanes;
   detour_ |= turn_linear(solved);
   detour_tries_ = select(lanes, zero, detour_tries_);
-  // Each one that leads nowhere makes the next one rarer.
-  detour_gap_ = select(lanes, fma(broadcast(2.0), detour_gap_, one), detour_gap_);
+  wait_longer(lanes);
+}
+
+// Each one that leads nowhere makes the next one rarer.
+template <int kP> void LaneSolver<kP>::wait_longer(L lanes) {
+  detour_gap_ = select(lanes, fma(broadcast(2.0), detour_gap_, broadcast(1.0)), detour_gap_);
   detour_wait_ = select(lanes, detour_gap_, detour_wait_);
 }
 

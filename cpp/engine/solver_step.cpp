@@ -20,6 +20,8 @@ template <int kP> void LaneSolver<kP>::far_system() {
     if (problem_.log_metric[i]) damp_[i] = now_.energy[0];
     else if (problem_.typical[i] > 0) damp_[i] = now_.energy[0] / (unit(i) * unit(i));
     else damp_[i] = select(fresh_, damp_[i], vmax(damp_[i], now_.majorised[i * (i + 1) / 2 + i]));
+    // What the projection sets right need not be held back.
+    if (projects_ && problem_.linear[i]) damp_[i] *= select(detour_wait_ <= broadcast(0.0), broadcast(kProjectedDamping), broadcast(1.0));
   }
   for (int i = 0, e = 0; i < p_; ++i)
     for (int j = 0; j <= i; ++j, ++e) matrix_[e] = now_.majorised[e] * metric_[i] * metric_[j];
@@ -102,7 +104,7 @@ template <int kP> L LaneSolver<kP>::solve_bounded() {
 // Newton's steps failed here: reweighted Gauss-Newton takes over, for longer after every failure.
 template <int kP> void LaneSolver<kP>::leave_newton(L lanes) {
   newton_ &= ~lanes;
-  patience_ = select(lanes, vmin(patience_ * broadcast(2.0), broadcast(32.0)), patience_);
+  patience_ = select(lanes, vmin(patience_ * broadcast(2.0), broadcast(kMostPatience)), patience_);
   gauss_steps_ = select(lanes, broadcast(0.0), gauss_steps_);
   damping_.reset(lanes, kGaussDamping);
 }
@@ -116,6 +118,7 @@ template <int kP> void LaneSolver<kP>::enter_newton(L good) {
   damping_.reset(ready, kFirstDampingFinish);
 }
 
+// What the step should bring, and the damping that would weigh twice what the curvature along it does.
 template <int kP> void LaneSolver<kP>::predict() {
   V linear{}, quadratic{};
   for (int i = 0; i < p_; ++i) {
@@ -125,6 +128,10 @@ template <int kP> void LaneSolver<kP>::predict() {
     quadratic = fma(row, step_[i], quadratic);
   }
   predicted_ = -fma(broadcast(0.5), quadratic, linear);
+  if (stage_ == Stage::far) return;
+  V damped{};
+  for (int i = 0; i < p_; ++i) damped = fma(damp_[i] * step_[i], step_[i], damped);
+  telling_ = select(quadratic > broadcast(0.0), broadcast(2.0) * quadratic / damped, V{});
 }
 
 template <int kP> void LaneSolver<kP>::step() {
@@ -140,7 +147,7 @@ template <int kP> void LaneSolver<kP>::step() {
       leave_newton(leave);
       finish_system();
     }
-    damping_.rejected(again & ~leave, stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish);
+    damping_.rejected(again & ~leave, broadcast(stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish));
   }
   if (stage_ == Stage::far && problem_.loss == Loss::squared) mark_settled();
   const L still = fresh_ | ~definite_ | ~busy_;
