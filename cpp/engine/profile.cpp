@@ -41,7 +41,7 @@ class ProfileCall {
  public:
   ProfileCall(const CompiledLaw& law, const CompiledLaw& quantity, const QuantityView& quantities, const ProfileRequest& request,
               const FitOptions& options)
-      : law_(law), quantity_(quantity), request_(request), options_(options), p_(law.natural.parameters),
+      : request_(request), options_(options), p_(law.natural.parameters),
         table_(prepare_table(law.natural, request.table.columns, request.table.y, request.table.weight, request.table.sigma,
                              request.table.rows, request.objective.space)) {
     const std::vector<double> zeros(quantities.table.rows, 0.0);
@@ -305,7 +305,6 @@ class ProfileCall {
     }
   }
 
-  const CompiledLaw &law_, &quantity_;
   const ProfileRequest& request_;
   const FitOptions& options_;
   const int p_;
