@@ -82,6 +82,7 @@ Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t cap
   value_ = locate(program.value);
   for (Slot s : program.jacobian) jacobian_.push_back(locate(s));
   for (const HessianEntry& h : program.hessian) hessian_.push_back(locate(h.slot));
+  drawn_.reserve(weighted ? static_cast<size_t>(capacity) : 0);
   columns_now_.resize(program.parameters + program.hessian.size());
   hessian_sums_ = arena_.take_vectors(program.hessian.size());
 }
@@ -116,55 +117,81 @@ Evaluator::Column Evaluator::locate(Slot slot) const {
   return {base, slot.kind == Slot::uniform ? 0 : W, moves != 0};
 }
 
-void Evaluator::fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding) {
-  if (layout_ == Layout::points) {
-    for (int64_t i = 0; i < tile_rows_ * W; ++i) tile[i] = i < count ? source[i] - shift : padding - shift;
-    return;
-  }
-  for (int64_t r = 0; r < count; ++r) tile[r * W + lane] = source[r] - shift;
-  if (weighted_) for (int64_t r = count; r < tile_rows_; ++r) tile[r * W + lane] = padding - shift;
+void Evaluator::fill(double* tile, int lane, const double* source, const std::vector<int32_t>* drawn, int64_t used, double shift) {
+  const auto copy = [&](auto value) {
+    if (layout_ == Layout::points) for (int64_t r = 0; r < used; ++r) tile[r] = value(r);
+    else for (int64_t r = 0; r < used; ++r) tile[r * W + lane] = value(r);
+  };
+  if (!drawn) return copy([&](int64_t r) { return source[r] - shift; });
+  const int32_t* row = drawn->data();
+  copy([&](int64_t r) { return source[row[r]] - shift; });
 }
 
-void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
-                          const double* target) {
+void Evaluator::pad(double* tile, int lane, int64_t from, double value) {
+  if (layout_ == Layout::points) std::fill(tile + from, tile + tile_rows_ * W, value);
+  else if (weighted_) for (int64_t r = from; r < tile_rows_; ++r) tile[r * W + lane] = value;
+}
+
+void Evaluator::hold(int lane, const TableData& table, int64_t begin, int64_t count, const std::vector<int32_t>* drawn, const double* weight,
+                     double* means, const double* target) {
   Held& held = held_[lane];
-  const bool same_rows = held.table == &table && held.version == table.version && held.begin == begin && held.count == count;
+  const int64_t used = drawn ? static_cast<int64_t>(drawn->size()) : count;
+  const bool same_range = held.table == &table && held.version == table.version && held.begin == begin && held.count == count;
+  const bool same_rows = same_range && !drawn && held.used == count;
+  // Rows of the same range that are left from before are as good as any to pad with.
+  auto load_tile = [&](double* tile, const double* source, double shift) {
+    fill(tile, lane, source, drawn, used, shift);
+    if (!same_range) pad(tile, lane, used, source[0] - shift);
+  };
   if (!same_rows) {
     for (size_t k = 0; k < program_.kept.size(); ++k) {
       const double* source = table.columns[k].data() + begin;
-      double mean = 0;
-      if (program_.centre_of[k] >= 0) {
-        for (int64_t r = 0; r < count; ++r) mean += source[r];
-        mean /= static_cast<double>(count);
-        if (!(mean - mean == 0)) mean = 0;   // a column with infinities is left where it is
+      double& mean = means_[k * W + lane];
+      if (!same_range) {
+        mean = 0;
+        if (program_.centre_of[k] >= 0) {
+          for (int64_t r = 0; r < count; ++r) mean += source[r];
+          mean /= static_cast<double>(count);
+          if (!(mean - mean == 0)) mean = 0;   // a column with infinities is left where it is
+        }
       }
-      means_[k * W + lane] = mean;
-      fill(columns_ + k * tile_rows_ * W, lane, source, count, mean, source[0]);
+      load_tile(columns_ + k * tile_rows_ * W, source, mean);
     }
-    if (with_sigma_) fill(inverse_sigma_, lane, table.inverse_sigma.data() + begin, count, 0, table.inverse_sigma[begin]);
+    if (with_sigma_) load_tile(inverse_sigma_, table.inverse_sigma.data() + begin, 0);
   }
-  if (!same_rows || held.target != target || target) {
-    const double* source = target ? target : table.target.data() + begin;
-    fill(target_, lane, source, count, 0, source[0]);
-  }
+  if (!same_rows || held.target != target || target) load_tile(target_, target ? target : table.target.data() + begin, 0);
   if (weighted_ && (!same_rows || held.weight != weight || weight)) {
     const double* source = weight ? weight : table.weight.empty() ? nullptr : table.weight.data() + begin;
-    if (source) fill(weight_, lane, source, count, 0, 0);
-    else {
-      for (int64_t r = 0; r < tile_rows_ * (layout_ == Layout::points ? W : 1); ++r)
-        (layout_ == Layout::points ? weight_[r] : weight_[r * W + lane]) = r < count;
-    }
+    if (source) fill(weight_, lane, source, drawn, used, 0);
+    else if (layout_ == Layout::points) std::fill_n(weight_, used, 1.0);
+    else for (int64_t r = 0; r < used; ++r) weight_[r * W + lane] = 1;
+    pad(weight_, lane, used, 0);
   }
-  held = {&table, table.version, begin, count, weight, target};
-  used_rows_ = 0;
-  for (const Held& h : held_) used_rows_ = std::max(used_rows_, h.count);
-  if (layout_ == Layout::points) used_rows_ = (count + W - 1) / W;
+  const bool shrinks = held.used == used_rows_ && used < held.used;
+  held = {&table, table.version, begin, count, used, weight, target};
+  used_rows_ = std::max(used_rows_, used);
+  if (layout_ == Layout::points) used_rows_ = (used + W - 1) / W;
+  else if (shrinks) used_rows_ = std::max_element(held_, held_ + W, [](const Held& a, const Held& b) { return a.used < b.used; })->used;
   for (size_t k = 0; k < program_.kept.size(); ++k)
     if (program_.centre_of[k] >= 0) means[program_.centre_of[k]] = means_[k * W + lane];
 }
 
+void Evaluator::load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
+                          const double* target) {
+  hold(lane, table, begin, count, nullptr, weight, means, target);
+}
+
+void Evaluator::load_drawn(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
+                           const double* target) {
+  if (!weighted_ || !weight) return hold(lane, table, begin, count, nullptr, weight, means, target);
+  drawn_.clear();
+  for (int64_t r = 0; r < count; ++r) if (weight[r] != 0) drawn_.push_back(static_cast<int32_t>(r));
+  const bool some = !drawn_.empty() && static_cast<int64_t>(drawn_.size()) < count;
+  hold(lane, table, begin, count, some ? &drawn_ : nullptr, weight, means, target);
+}
+
 double Evaluator::weight_total(int lane) const {
-  const int64_t count = held_[lane].count;
+  const int64_t count = held_[lane].used;
   if (!weighted_) return static_cast<double>(count);
   const bool points = layout_ == Layout::points;
   double total = 0;
@@ -258,7 +285,7 @@ void Evaluator::first_row(V* value, V* jacobian, V* hessian) const {
 void Evaluator::rows(const V* parameters, const LossShape& shape, const Rows& out) {
   run_once(Tier::jacobian, parameters);
   const int p = program_.parameters;
-  const int64_t rows = used_rows_, points = held_[0].count;
+  const int64_t rows = used_rows_, points = held_[0].used;
   ObjectiveSums unused{};
   for (int64_t first = 0; first < rows; first += block_) {
     const int count = static_cast<int>(std::min<int64_t>(block_, rows - first));

@@ -55,6 +55,9 @@ class Evaluator {
   // the lane must be 0 and all lanes are filled.
   void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
                  const double* target = nullptr);
+  // The same, but rows whose weight is zero are left out: a resample draws two thirds of its rows.
+  void load_drawn(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
+                  const double* target = nullptr);
   void evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums);
   // Gradient and majoriser of the linearised residuals instead of the loss's own; no value.
   void evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums);
@@ -76,7 +79,10 @@ class Evaluator {
   void run_points(Tier tier, int64_t first, int count);
   void accumulate(Tier tier, int64_t first, int count, const Sums& sums);
   void across_lanes(const Sums& sums) const;
-  void fill(double* tile, int lane, const double* source, int64_t count, double shift, double padding);
+  void hold(int lane, const TableData& table, int64_t begin, int64_t count, const std::vector<int32_t>* drawn, const double* weight,
+            double* means, const double* target);
+  void fill(double* tile, int lane, const double* source, const std::vector<int32_t>* drawn, int64_t used, double shift);
+  void pad(double* tile, int lane, int64_t from, double value);
   void run_once(Tier tier, const V* parameters);
   ObjectiveSums sweep(Tier tier, const V* parameters, ObjectiveKernel objective, const LossShape& shape, const Sums& sums);
   ObjectiveBlock objective_block(int64_t first, const LossShape& shape) const;
@@ -94,8 +100,13 @@ class Evaluator {
   std::vector<Column> jacobian_, hessian_;
   std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block, then the Hessian
   V* hessian_sums_;
-  struct Held { const TableData* table = nullptr; int64_t version = 0, begin = 0, count = 0; const double *weight = nullptr, *target = nullptr; };
+  struct Held {                     // rows [begin, begin + count) of a table, `used` of them
+    const TableData* table = nullptr;
+    int64_t version = 0, begin = 0, count = 0, used = 0;
+    const double *weight = nullptr, *target = nullptr;
+  };
   Held held_[W];                    // what each lane holds, so that equal data are not copied again
+  std::vector<int32_t> drawn_;      // rows with weight of the lane being loaded
   std::vector<double> means_;       // [centred column][lane]
 };
 

@@ -191,13 +191,15 @@ class ReplicateCall {
     for (int64_t k : chosen) {
       const int64_t g = k / request_.replicates, b = begin(g), n = count(g);
       draw(g, k % request_.replicates, drawn.data());
-      for (int v = 0; v < variables; ++v) columns[v].insert(columns[v].end(), from.columns[v] + b, from.columns[v] + b + n);
       for (int64_t i = 0; i < n; ++i) {
+        const double row_weight = !new_targets() ? drawn[i] : from.weight ? from.weight[b + i] : 1;
+        if (row_weight == 0) continue;
+        for (int v = 0; v < variables; ++v) columns[v].push_back(from.columns[v][b + i]);
         y.push_back(new_targets() ? space_inverse(request_.objective.space, drawn[i]) : from.y[b + i]);
-        weight.push_back(!new_targets() ? drawn[i] : from.weight ? from.weight[b + i] : 1);
+        weight.push_back(row_weight);
         if (from.sigma) sigma.push_back(from.sigma[b + i]);
       }
-      offsets.push_back(offsets.back() + n);
+      offsets.push_back(static_cast<int64_t>(y.size()));
     }
     std::vector<const double*> pointers;
     for (const auto& column : columns) pointers.push_back(column.data());

@@ -48,7 +48,7 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   }
   const Job& job = jobs_[k];
   double* means = means_.data() + lane * problem_.centring->nodes.size();
-  evaluator_.load_lane(lane, *table_, job.begin, job.count, job.weight, means, job.target);
+  evaluator_.load_drawn(lane, *table_, job.begin, job.count, job.weight, means, job.target);
   std::copy(job.start, job.start + p_, scratch_.begin());
   shift_centre(*problem_.centring, scratch_.data(), means, 1);
   const bool points = layout_ == Layout::points;
@@ -218,8 +218,10 @@ template <int kP> void LaneSolver<kP>::judge() {
   if (!linear_.empty()) {
     if (any(detour)) judge_detours(detour, better);
     plan_detours(worse & ~projected & ~projected_);
-    wait_longer(worse & projected_);
-    projected_ = broadcast_bits(0);
+    if (any(projected_)) {
+      wait_longer(worse & projected_);
+      projected_ = broadcast_bits(0);
+    }
   }
   if (any(lost))
     for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }

@@ -62,7 +62,8 @@ template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
   const V one = broadcast(1.0), zero = broadcast(0.0);
   detour_wait_ = vmax(detour_wait_ - one, zero);
   const L ready = busy_ & ~fresh_ & ~cautious_ & ~detour_ & (detour_wait_ <= zero);
-  const L across = plan_crossings(ready & (iterations_ >= broadcast(kUnderWay))), leap = plan_leaps(ready & ~across);
+  const L stuck = ready & (iterations_ >= broadcast(kUnderWay));
+  const L across = any(stuck) ? plan_crossings(stuck) : broadcast_bits(0), leap = plan_leaps(ready & ~across);
   const bool projected_exactly = separable_ && problem_.loss == Loss::squared;
   const L astray = problem_.retraces && !projected_exactly ? failed & ready & ~across & ~leap & went_far() : broadcast_bits(0);
   const L lanes = across | leap | astray;

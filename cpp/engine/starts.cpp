@@ -211,7 +211,7 @@ void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t cou
       const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < share * 4294967296.0;
       subset_[r] = drawn ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;
     }
-    linear_.load_lane(lane, table, begin, count, subset_.data(), means_.data());
+    linear_.load_drawn(lane, table, begin, count, subset_.data(), means_.data());
   }
 }
 
