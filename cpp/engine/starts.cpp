@@ -17,6 +17,7 @@ constexpr int kMostDimensions = 7;
 constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kNeighbours = 1.0;          // nodes beside each other, in mean distances between nodes
 constexpr int kFewDimensions = 3;            // above, too few nodes see a basin for one of them to be its lowest
+constexpr double kShare = 0.03;              // ridge on bounded linear parts, of each one's own square
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 
 double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
@@ -181,7 +182,11 @@ void StartMaker::solve_linear(int lane, bool nonnegative) {
   if (!finite) return;
   const bool solved = plain_least_squares(n, gram_.data(), right_.data(), work_.data(), x);
   for (int i = 0; i < n; ++i) inside &= x[i] >= low[i] && x[i] <= high[i];
-  if (!solved || !inside) bounded_least_squares(n, gram_.data(), right_.data(), low, high, x);
+  if (!solved || !inside) {
+    // Of terms that look alike the best fit at bounds keeps one: better that each has a share to start with.
+    for (int i = 0; i < n; ++i) gram_[i * n + i] *= 1 + kShare;
+    bounded_least_squares(n, gram_.data(), right_.data(), low, high, x);
+  }
   for (int i = 0; i < n; ++i) {
     // A coefficient of exactly zero could never come back in the far phase's log metric.
     const double diagonal = gram_[i * n + i];
