@@ -36,13 +36,15 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
     jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
   }
-  if (!options_.keep_starts && !has_kink(problem_.loss) && many_starts()) {
+  const bool all_the_way = options_.keep_starts || has_kink(problem_.loss);
+  if (!all_the_way && many_starts()) {
     std::vector<Field> fields = all_fields();
     race(fields);
     disprove(fields);
   } else {
     far(problem_, jobs_, outcomes_, sizes_);
-    finish(jobs_, outcomes_, sizes_);
+    if (!all_the_way && problem_.leaps) finish_in_legs();
+    else finish(jobs_, outcomes_, sizes_);
   }
   if (!given.empty()) {
     retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
@@ -112,14 +114,15 @@ void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Ou
 void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
   std::vector<int64_t> todo;
   for (size_t k = 0; k < jobs.size(); ++k) if (unfinished(outcomes[k])) todo.push_back(static_cast<int64_t>(k));
-  finish(jobs, outcomes, sizes, todo);
+  finish(jobs, outcomes, sizes, todo, options_);
 }
 
 // Goes on from where the far phase left each outcome.
-void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo) {
+void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo,
+                     const FitOptions& options) {
   for (int64_t k : todo)
     jobs[k].relax = first_scale(problem_.loss, jobs[k].own ? jobs[k].own->scale : problem_.scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
-  go_on(Stage::finish, jobs, outcomes, todo, options_);
+  go_on(Stage::finish, jobs, outcomes, todo, options);
 }
 
 // Runs a stage from where each outcome is.

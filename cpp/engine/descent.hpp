@@ -43,7 +43,9 @@ class Descent {
  private:
   void far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
   void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
-  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo);
+  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo,
+              const FitOptions& options);
+  void finish_in_legs();
   struct Field {                    // the starts of one group that race each other
     int64_t first, last;
     int64_t best;                   // the lowest optimum so far, or -1

@@ -12,6 +12,7 @@ constexpr size_t kLeaders = 2;        // of a group's starts that finish in one 
 constexpr int kLegIterations = 10, kLegs = 2;   // of the far phase between two looks at a race
 constexpr uint32_t kWitnessEvery = 50;
 constexpr double kBehind = 2;         // times the optimum's objective
+constexpr int kFinishLeg = 100;       // iterations of the finish before starts far behind are given up
 }  // namespace
 
 bool Descent::continues_field(size_t k) const {
@@ -64,6 +65,23 @@ void Descent::stop_behind(std::vector<Field>& fields) {
   }
 }
 
+// A few starts all go to an optimum, but for those that after a while are still under way and far
+// above what others of their group found.
+void Descent::finish_in_legs() {
+  std::vector<int64_t> todo, on;
+  for (size_t k = 0; k < jobs_.size(); ++k) if (unfinished(outcomes_[k])) todo.push_back(static_cast<int64_t>(k));
+  FitOptions leg = options_;
+  leg.limits.finish_iterations = std::min(kFinishLeg, options_.limits.finish_iterations);
+  finish(jobs_, outcomes_, sizes_, todo, leg);
+  for (const Field& field : all_fields()) {
+    double lowest = infinity;
+    for (int64_t k = field.first; k <= field.last; ++k) if (fitted(outcomes_[k].status)) lowest = std::min(lowest, outcomes_[k].objective);
+    for (int64_t k = field.first; k <= field.last; ++k)
+      if (outcomes_[k].status == Status::iteration_limit && !(outcomes_[k].objective > kBehind * lowest)) on.push_back(k);
+  }
+  finish(jobs_, outcomes_, sizes_, on, options_);
+}
+
 // Some starts, picked at random, go all the way whatever the race says of them.
 bool Descent::witness(int64_t start) const { return Philox(options_.seed, 0x317E55u).block(static_cast<uint64_t>(start))[0] % kWitnessEvery == 0; }
 
@@ -87,7 +105,7 @@ void Descent::disprove(const std::vector<Field>& fields) {
   run_stage({&problem_, &table_, Stage::far, own_weights_}, jobs_, outcomes_, again, options_, cancelled_);
   std::vector<int64_t> near;
   for (int64_t k : again) if (unfinished(outcomes_[k])) near.push_back(k);
-  finish(jobs_, outcomes_, sizes_, near);
+  finish(jobs_, outcomes_, sizes_, near, options_);
 }
 
 // Takes these all the way.
@@ -97,7 +115,7 @@ void Descent::follow(const std::vector<int64_t>& ahead) {
   go_on(Stage::far, jobs_, outcomes_, far, options_);
   std::vector<int64_t> near;
   for (int64_t k : ahead) if (unfinished(outcomes_[k])) near.push_back(k);
-  finish(jobs_, outcomes_, sizes_, near);
+  finish(jobs_, outcomes_, sizes_, near, options_);
 }
 
 // At first the lowest of every field, later those that are lower than its optimum.
