@@ -105,11 +105,14 @@ def _combine(name: str, children: list[Bound], shape: tuple[int, ...]) -> Bound:
         bent = sum(np.abs(up - down) / (np.abs(up) + np.abs(down) + 1e-300) / 2e-6
                    for up, down in zip(local(1e-6)[1], local(-1e-6)[1], strict=True))
         # The twin's lgamma is the C library's, which loses relative digits at its zeros 1 and 2
-        # (the engine's does not): there only the absolute difference says anything.
-        least = 1.0 if name == "GAMMALN" else 0.0
+        # (the engine's does not), and its betaln and that one's slopes are differences: there only
+        # the absolute difference says anything.
+        least = 1.0 if name in ("GAMMALN", "BETALN") else 0.0
         error = 8 * EPS * np.maximum(np.abs(value), least) + sum(
             s * child.error for s, child in zip(slopes, children, strict=True))
-        first = sum(s * child.first for s, child in zip(slopes, children, strict=True))
+        least_slope = 1e-3 if name == "BETALN" else 0.0
+        first = sum(np.maximum(s, least_slope) * child.first
+                    for s, child in zip(slopes, children, strict=True))
         bend = 1.0 + bent + sum(child.bend for child in children)
         # A child known badly makes a slope known badly, and so does an intermediate at a pole.
         if name in ("LESS", "LESS_EQUAL", "EQUAL", "MIN", "MAX"):
