@@ -41,6 +41,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   V cosine() const;
   V rounding_noise() const;
   V step_size() const;
+  void keep_size(V size);
   V step_gain() const;
   void mark_settled();
   void mark_converged();

@@ -199,6 +199,12 @@ template <int kP> V LaneSolver<kP>::step_size() const {
   return vsqrt(largest);
 }
 
+// Remembers a step's size and the one before. Fresh lanes have no step, and a detour does not take it.
+template <int kP> void LaneSolver<kP>::keep_size(V size) {
+  last_size_ = select(detour_ | fresh_, last_size_, size_);
+  size_ = select(fresh_, size_, size);
+}
+
 // What a Gauss-Newton step takes off the objective.
 template <int kP> V LaneSolver<kP>::step_gain() const {
   V slope{};
@@ -209,8 +215,7 @@ template <int kP> V LaneSolver<kP>::step_gain() const {
 // Least squares with small residuals are at their optimum after a few Gauss-Newton steps, each a
 // fraction of the last: such lanes need no second derivatives and no finish.
 template <int kP> void LaneSolver<kP>::mark_settled() {
-  last_size_ = select(detour_, last_size_, size_);   // a detour does not take the step
-  size_ = step_size();
+  keep_size(step_size());
   converging_ = size_ <= broadcast(kFastRate) * last_size_;
   // What the step leaves over is as much smaller than the step as that is than the one before.
   const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate));
@@ -231,8 +236,7 @@ template <int kP> void LaneSolver<kP>::mark_settled() {
 }
 
 template <int kP> void LaneSolver<kP>::mark_converged() {
-  last_size_ = select(detour_, last_size_, size_);   // a detour does not take the step
-  size_ = step_size() * (broadcast(1.0) + damping_.lambda);
+  keep_size(step_size() * (broadcast(1.0) + damping_.lambda));
   const L settled = busy_ & ~fresh_ & ~detour_ & definite_;
   const L at_target = scale_ <= target_scale_;
   // A smoothed kink is worth its width per row; other losses are judged by their own value.
@@ -240,7 +244,10 @@ template <int kP> void LaneSolver<kP>::mark_converged() {
   const V close = has_kink(problem_.loss) ? broadcast(limits_.tolerance) : broadcast(1e-5);
   const L local = settled & ~at_target & ((predicted_ <= worth) | (size_ <= close) | (at_scale_ >= broadcast(has_kink(problem_.loss) ? 100.0 : 25.0)));
   if (any(local)) relax_scale(local);
-  const L small = settled & at_target & (size_ <= broadcast(limits_.tolerance)) & (damping_.lambda <= broadcast(1e-2)) & newton_;
+  // What a Newton step leaves over is as much smaller than the step as that is than the one before.
+  const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate));
+  const L arriving = (left <= broadcast(limits_.tolerance)) & (size_ <= broadcast(kFastRate) * last_size_) & (predicted_ <= broadcast(kSmallGain) * objective_);
+  const L small = settled & at_target & ((size_ <= broadcast(limits_.tolerance)) | arriving) & (damping_.lambda <= broadcast(1e-2)) & newton_;
   // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
   const V noise = rounding_noise();
   const L blind = settled & at_target & (predicted_ <= broadcast(4.0) * noise);
@@ -253,6 +260,7 @@ template <int kP> void LaneSolver<kP>::mark_converged() {
     const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
     theta_[i] = select(there, to, theta_[i]);
   }
+  objective_ = select(there & (size_ > broadcast(limits_.tolerance)), vmax(objective_ - predicted_, V{}), objective_);
   harvest_lanes(there | exhausted, there | ((size_ <= broadcast(kStalledSize)) & aligned), certificate);
 }
 
