@@ -163,7 +163,7 @@ void StartMaker::draw(int node, double* theta) {
 }
 
 // Linear coefficients of every lane from its normal matrix at coefficients zero.
-void StartMaker::solve_linear(int lane, bool nonnegative) {
+void StartMaker::solve_linear(int lane, bool nonnegative, double share) {
   const int n = static_cast<int>(linear_parameters_.size());
   double *x = solution_.data(), *low = x + n, *high = low + n;
   bool inside = true, finite = true;
@@ -183,8 +183,7 @@ void StartMaker::solve_linear(int lane, bool nonnegative) {
   const bool solved = plain_least_squares(n, gram_.data(), right_.data(), work_.data(), x);
   for (int i = 0; i < n; ++i) inside &= x[i] >= low[i] && x[i] <= high[i];
   if (!solved || !inside) {
-    // Of terms that look alike the best fit at bounds keeps one: better that each has a share to start with.
-    for (int i = 0; i < n; ++i) gram_[i * n + i] *= 1 + kShare;
+    for (int i = 0; i < n; ++i) gram_[i * n + i] *= 1 + share;
     bounded_least_squares(n, gram_.data(), right_.data(), low, high, x);
   }
   for (int i = 0; i < n; ++i) {
@@ -221,10 +220,10 @@ void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t cou
 }
 
 // Linear parameters of every lane from the nonlinear ones in theta_.
-void StartMaker::solve_lanes(bool nonnegative) {
+void StartMaker::solve_lanes(bool nonnegative, double share) {
   for (int k : linear_parameters_) theta_[k] = V{};
   linear_.evaluate(Tier::jacobian, theta_, LossShape::of(broadcast(1.0), broadcast(0.5)), sums_);
-  for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative);
+  for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative, share);
 }
 
 V StartMaker::objectives() {
@@ -257,7 +256,8 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
     }
     if (plan_.subsets) draw_subsets(linear_table, begin, count, seed, first);
     // Terms of a law that is fitted through a logarithm are mostly positive, but need not be.
-    if (!linear_parameters_.empty()) solve_lanes(through_logarithm() && (first / lanes) % 4 != 3);
+    // Of two that look alike the best fit at bounds keeps one: better that each has a share to start with.
+    if (!linear_parameters_.empty()) solve_lanes(through_logarithm() && (first / lanes) % 4 != 3, kShare);
     const V f = objectives();
     for (int lane = 0; lane < lanes && first + lane < plan_.nodes; ++lane) {
       const int node = first + lane;
@@ -305,7 +305,7 @@ void StartMaker::project(const TableData& linear_table, const TableData& real_ta
       for (int k = 0; k < p_; ++k) theta_[k][lane] = scratch_[k];
     }
     const V given = objectives();
-    solve_lanes(through_logarithm());
+    solve_lanes(through_logarithm(), 0);
     const L better = objectives() < given;
     for (int lane = 0; lane < lanes && first + lane < starts; ++lane) {
       if (!better[lane]) continue;

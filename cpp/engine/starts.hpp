@@ -37,7 +37,7 @@ class StartMaker {
 
  private:
   void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);
-  void solve_lanes(bool nonnegative);
+  void solve_lanes(bool nonnegative, double share);
   V objectives();
   void draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first);
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
@@ -46,7 +46,7 @@ class StartMaker {
   void draw(int node, double* theta);
   double draw_one(int parameter, double u, int node) const;
   double scatter_one(int parameter, double u) const;
-  void solve_linear(int lane, bool nonnegative);
+  void solve_linear(int lane, bool nonnegative, double share);
   void column_ranges(const TableData& table, int64_t begin, int64_t count);
 
   const StartPlan& plan_;
