@@ -73,6 +73,8 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   patience_ = select(mine, broadcast(job.cautious ? 8.0 : 1.0), patience_);
   gauss_steps_ = select(mine, V{}, gauss_steps_);
   damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : job.cautious ? kCautiousDamping : kFirstDampingFinish);
+  stretched_ &= ~mine;
+  projected_ &= ~mine;
   detour_ &= ~mine;
   detour_wait_ = select(mine, V{}, detour_wait_);
   detour_gap_ = select(mine, V{}, detour_gap_);

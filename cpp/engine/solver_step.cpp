@@ -246,7 +246,7 @@ template <int kP> void LaneSolver<kP>::mark_converged() {
   if (any(local)) relax_scale(local);
   // What a Newton step leaves over is as much smaller than the step as that is than the one before.
   const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate));
-  const L arriving = (left <= broadcast(limits_.tolerance)) & (size_ <= broadcast(kFastRate) * last_size_) & (predicted_ <= broadcast(kSmallGain) * objective_);
+  const L arriving = ~stretched_ & (left <= broadcast(limits_.tolerance)) & (size_ <= broadcast(kFastRate) * last_size_) & (predicted_ <= broadcast(kSmallGain) * objective_);
   const L small = settled & at_target & ((size_ <= broadcast(limits_.tolerance)) | arriving) & (damping_.lambda <= broadcast(1e-2)) & newton_;
   // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
   const V noise = rounding_noise();
