@@ -44,14 +44,14 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   } else {
     far(problem_, jobs_, outcomes_, sizes_);
     if (!all_the_way && problem_.leaps) finish_in_legs();
-    else finish(jobs_, outcomes_, sizes_);
+    else finish(jobs_, outcomes_, sizes_, options_);
   }
   if (!given.empty()) {
     retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
       Problem logarithmic = problem_;   // a far phase in the logarithms of all parameters
       for (int k = 0; k < p_; ++k) logarithmic.log_metric[k] = !(problem_.typical[k] > 0);
       far(logarithmic, jobs, outcomes, sizes);
-      finish(jobs, outcomes, sizes);
+      finish(jobs, outcomes, sizes, options_);
     });
     retry(given, [&](std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>&) {
       for (Job& job : jobs) job.cautious = true;   // short steps from the start itself
@@ -79,7 +79,7 @@ void Descent::refit(std::vector<Job> jobs) {
   run_stage({&problem_, &table_, Stage::finish, own_weights_}, jobs_, outcomes_, options_, cancelled_);
   retry(warm, [&](std::vector<Job>& again, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
     far(problem_, again, outcomes, sizes);
-    finish(again, outcomes, sizes);
+    finish(again, outcomes, sizes, options_);
   });
   exact_objectives();
 }
@@ -95,7 +95,7 @@ double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 
 // A narrow Huber loss is nearly one with a kink: automatic starts go by the residuals of the best of
 // them, which comes first.
 double Descent::wide_scale(const Job& job) {
-  const double scale = job.own ? job.own->scale : problem_.scale;
+  const double scale = numbers_of(problem_, job).scale;
   const double* weight = table_.weight.empty() ? nullptr : table_.weight.data() + job.begin;
   const double total = weight ? std::accumulate(weight, weight + job.count, 0.0) : static_cast<double>(job.count);
   const double f = rows_.objective(job.start, {job.begin, job.count, nullptr, nullptr, job.own});
@@ -105,23 +105,23 @@ double Descent::wide_scale(const Job& job) {
 void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
   const bool wide = problem.leaps && problem.loss == Loss::huber;
   for (size_t k = 0; k < jobs.size(); ++k) {
-    const bool same_rows = k > 0 && jobs[k].begin == jobs[k - 1].begin && jobs[k].count == jobs[k - 1].count;
-    jobs[k].relax = !wide ? far_scale(sizes[k]) : same_rows ? jobs[k - 1].relax : wide_scale(jobs[k]);
+    if (!wide) jobs[k].relax = far_scale(sizes[k]);
+    else jobs[k].relax = k > 0 && same_rows(jobs[k], jobs[k - 1]) ? jobs[k - 1].relax : wide_scale(jobs[k]);
   }
   run_stage({&problem, &table_, Stage::far, own_weights_}, jobs, outcomes, options_, cancelled_);
 }
 
-void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
+void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const FitOptions& options) {
   std::vector<int64_t> todo;
   for (size_t k = 0; k < jobs.size(); ++k) if (unfinished(outcomes[k])) todo.push_back(static_cast<int64_t>(k));
-  finish(jobs, outcomes, sizes, todo, options_);
+  finish(jobs, outcomes, sizes, todo, options);
 }
 
 // Goes on from where the far phase left each outcome.
 void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo,
                      const FitOptions& options) {
   for (int64_t k : todo)
-    jobs[k].relax = first_scale(problem_.loss, jobs[k].own ? jobs[k].own->scale : problem_.scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
+    jobs[k].relax = first_scale(problem_.loss, numbers_of(problem_, jobs[k]).scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
   go_on(Stage::finish, jobs, outcomes, todo, options);
 }
 

@@ -1,7 +1,8 @@
 // A set of starts taken all the way down: far phase, finish, and second chances for given starts.
 // Many starts of a group race: the best after a part of the far phase go all the way first; others
 // that turn out to be in the basin of what those found, or far behind, are not followed any further.
-// Witnesses are, and overrule the race where they end lower. No race when every start is to be kept.
+// Witnesses are, and overrule the race where they end lower. Few automatic starts are only given up
+// far behind in the finish. No race when every start is to be kept.
 #pragma once
 #include <vector>
 
@@ -27,6 +28,8 @@ constexpr double kSameBasin = 1e-6;   // relative objective within which two opt
 
 constexpr size_t kManyStarts = 100;   // per group, from which they race: few are followed one by one
 
+inline bool same_rows(const Job& a, const Job& b) { return a.begin == b.begin && a.count == b.count; }
+
 class Descent {
  public:
   Descent(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled)
@@ -42,7 +45,7 @@ class Descent {
 
  private:
   void far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
-  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
+  void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const FitOptions& options);
   void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo,
               const FitOptions& options);
   void finish_in_legs();

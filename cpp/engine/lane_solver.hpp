@@ -42,6 +42,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   V rounding_noise() const;
   V step_size() const;
   void keep_size(V size);
+  V left_over() const;
   V step_gain() const;
   void mark_settled();
   void mark_converged();
@@ -49,6 +50,8 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void relax_scale(L local);
   void trial_point();
   L solve_linear();
+  L stays_inside(L lanes) const;
+  void move_linear(L lanes);
   L project_linear(L candidates, V& value);
   void project_trial();
   void plan_detours(L failed);
@@ -82,7 +85,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   std::vector<int> linear_;         // parameters that variable projection solves for
   std::vector<int> exponents_;      // nonlinear parameters of a size of their own
   const bool separable_;            // exactly, or bounded by the majoriser
-  const bool projects_;             // far steps are projected before they are tried
+  const bool retraces_;             // steps are projected by detours, far ones before they are tried
   std::vector<double> means_, scratch_;
 
   // The run in progress.

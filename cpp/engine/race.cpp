@@ -15,9 +15,7 @@ constexpr double kBehind = 2;         // times the optimum's objective
 constexpr int kFinishLeg = 100;       // iterations of the finish before starts far behind are given up
 }  // namespace
 
-bool Descent::continues_field(size_t k) const {
-  return k > 0 && jobs_[k].begin == jobs_[k - 1].begin && jobs_[k].count == jobs_[k - 1].count;
-}
+bool Descent::continues_field(size_t k) const { return k > 0 && same_rows(jobs_[k], jobs_[k - 1]); }
 
 bool Descent::many_starts() const {
   size_t fields = 0;
@@ -52,7 +50,7 @@ void Descent::race(std::vector<Field>& fields) {
     if (k == kLegs) break;
   }
   absorb(fields);
-  finish(jobs_, outcomes_, sizes_);
+  finish(jobs_, outcomes_, sizes_, options_);
 }
 
 // Those that are still far above the optimum found are given up.
@@ -68,11 +66,10 @@ void Descent::stop_behind(std::vector<Field>& fields) {
 // A few starts all go to an optimum, but for those that after a while are still under way and far
 // above what others of their group found.
 void Descent::finish_in_legs() {
-  std::vector<int64_t> todo, on;
-  for (size_t k = 0; k < jobs_.size(); ++k) if (unfinished(outcomes_[k])) todo.push_back(static_cast<int64_t>(k));
   FitOptions leg = options_;
   leg.limits.finish_iterations = std::min(kFinishLeg, options_.limits.finish_iterations);
-  finish(jobs_, outcomes_, sizes_, todo, leg);
+  finish(jobs_, outcomes_, sizes_, leg);
+  std::vector<int64_t> on;
   for (const Field& field : all_fields()) {
     double lowest = infinity;
     for (int64_t k = field.first; k <= field.last; ++k) if (fitted(outcomes_[k].status)) lowest = std::min(lowest, outcomes_[k].objective);
@@ -160,7 +157,7 @@ void Descent::absorb(std::vector<Field>& fields) {
     const int64_t rows = jobs_[best].count;
     if (!test || made_for != rows) test = std::make_unique<BasinTest>(problem_, table_, made_for = rows);
     test->inside(jobs_[best].begin, rows, outcomes_[best].parameters, starts,
-                 jobs_[best].own ? *jobs_[best].own : LossNumbers{problem_.scale, problem_.tail}, inside);
+                 numbers_of(problem_, jobs_[best]), inside);
     const Outcome found = outcomes_[best];
     for (size_t i = 0; i < inside.size(); ++i) {
       if (!inside[i]) continue;

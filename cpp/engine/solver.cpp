@@ -19,7 +19,7 @@ template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage
       layout_(layout), arena_(12 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
       // There the majoriser bounds what a linear solve gains.
       separable_((problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss)),
-      projects_(stage == Stage::far && problem.retraces && !(separable_ && problem.loss == Loss::squared)),
+      retraces_(problem.retraces && !(separable_ && problem.loss == Loss::squared)),
       means_(problem.centring->nodes.size() * W), scratch_(p_) {
   for (V** v : {&theta_, &trial_, &detour_point_, &milestone_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
@@ -52,7 +52,7 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   std::copy(job.start, job.start + p_, scratch_.begin());
   shift_centre(*problem_.centring, scratch_.data(), means, 1);
   const bool points = layout_ == Layout::points;
-  const LossNumbers numbers = job.own ? *job.own : LossNumbers{problem_.scale, problem_.tail};
+  const LossNumbers numbers = numbers_of(problem_, job);
   for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) {
     for (int i = 0; i < p_; ++i) theta_[i][l] = std::clamp(scratch_[i], problem_.lower[i], problem_.upper[i]);
     fresh_[l] = -1;
@@ -150,7 +150,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   while (any(busy_)) {
     step();
     trial_point();
-    if (projects_ && !linear_.empty()) project_trial();
+    if (stage_ == Stage::far && retraces_ && !linear_.empty()) project_trial();
     evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, tail_, reach_}, next_);
     if (!problem_.priors.empty()) add_priors(problem_.priors, stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, next_);
     judge();

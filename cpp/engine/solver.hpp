@@ -43,6 +43,9 @@ struct Job {
   const LossNumbers* own = nullptr;      // the loss's numbers for this job, or null for the problem's
 };
 
+// The loss's numbers that a job is fitted with.
+inline LossNumbers numbers_of(const Problem& problem, const Job& job) { return job.own ? *job.own : LossNumbers{problem.scale, problem.tail}; }
+
 struct Outcome {                         // natural scale, except that `active` is -1, 0, +1
   double* parameters;
   int8_t* active;

@@ -1,7 +1,6 @@
 // Variable projection: a trial whose nonlinear part went somewhere good may be spoilt by its linear
-// part, which one linear solve puts right. Where that is not exact, far steps
-// are projected before they are tried, and lanes make detours: points to try
-// out of turn, after a failed step, before an exponent of zero, and ahead in a long valley.
+// part, which one linear solve puts right. Where that is not exact, far steps are projected before
+// they are tried, and lanes make detours: points to try out of turn, after a failed step, before an exponent of zero, and ahead in a long valley.
 #include <algorithm>
 
 #include "cholesky.hpp"
@@ -21,20 +20,32 @@ template <int kP> L LaneSolver<kP>::solve_linear() {
   return cholesky_solve(n, factor_, rhs_);
 }
 
+// Lanes whose trial point keeps to its bounds when its linear part moves by what solve_linear() found.
+template <int kP> L LaneSolver<kP>::stays_inside(L lanes) const {
+  for (size_t k = 0; k < linear_.size(); ++k) {
+    const int i = linear_[k];
+    const V to = trial_[i] + rhs_[k];
+    lanes &= (to >= lower_[i]) & (to <= upper_[i]);
+  }
+  return lanes;
+}
+
+template <int kP> void LaneSolver<kP>::move_linear(L lanes) {
+  for (size_t k = 0; k < linear_.size(); ++k) {
+    V& linear = trial_[linear_[k]];
+    linear = select(lanes, linear + rhs_[k], linear);
+  }
+}
+
 // Where it is exact or bounded by the majoriser. Returns the lanes it rescued, with the projected
 // parameters in trial_ and the (bound of the) objective there in `value`.
 template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
-  const int n = static_cast<int>(linear_.size());
-  L inside = solve_linear() & candidates;
+  L inside = stays_inside(solve_linear() & candidates);
   V lower = value;
-  for (int i = 0; i < n; ++i) {
-    const V to = trial_[linear_[i]] + rhs_[i];
-    inside &= (to >= lower_[linear_[i]]) & (to <= upper_[linear_[i]]);
-    lower = fma(broadcast(0.5) * next_.gradient[linear_[i]], rhs_[i], lower);
-  }
+  for (size_t k = 0; k < linear_.size(); ++k) lower = fma(broadcast(0.5) * next_.gradient[linear_[k]], rhs_[k], lower);
   // The projected objective is a difference; where that cancels it says nothing.
   inside &= (lower < objective_ * broadcast(1 - 1e-9)) & (lower < value) & (lower > value * broadcast(1e-9));
-  for (int i = 0; i < n; ++i) trial_[linear_[i]] = select(inside, trial_[linear_[i]] + rhs_[i], trial_[linear_[i]]);
+  move_linear(inside);
   value = select(inside, lower, value);
   return inside;
 }
@@ -46,26 +57,19 @@ template <int kP> void LaneSolver<kP>::project_trial() {
   if (any(lanes)) lanes &= went_far();
   if (!any(lanes)) return;
   evaluator_.evaluate_linearised(trial_, {scale_, tail_, reach_}, next_);
-  lanes &= solve_linear();
-  for (size_t k = 0; k < linear_.size(); ++k) {
-    const int i = linear_[k];
-    const V to = trial_[i] + rhs_[k];
-    lanes &= (to >= lower_[i]) & (to <= upper_[i]);
-  }
-  for (size_t k = 0; k < linear_.size(); ++k) trial_[linear_[k]] = select(lanes, trial_[linear_[k]] + rhs_[k], trial_[linear_[k]]);
-  projected_ = lanes;
+  projected_ = stays_inside(solve_linear() & lanes);
+  move_linear(projected_);
 }
 
 // Elsewhere the linearised residuals say what the linear part may be: the next evaluation of the
 // lane goes there instead of taking a step. `failed`: lanes whose step was refused.
 template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
-  const V one = broadcast(1.0), zero = broadcast(0.0);
-  detour_wait_ = vmax(detour_wait_ - one, zero);
+  const V zero = broadcast(0.0);
+  detour_wait_ = vmax(detour_wait_ - broadcast(1.0), zero);
   const L ready = busy_ & ~fresh_ & ~cautious_ & ~detour_ & (detour_wait_ <= zero);
   const L stuck = ready & (iterations_ >= broadcast(kUnderWay));
   const L across = any(stuck) ? plan_crossings(stuck) : broadcast_bits(0), leap = plan_leaps(ready & ~across);
-  const bool projected_exactly = separable_ && problem_.loss == Loss::squared;
-  const L astray = problem_.retraces && !projected_exactly ? failed & ready & ~across & ~leap & went_far() : broadcast_bits(0);
+  const L astray = retraces_ ? failed & ready & ~across & ~leap & went_far() : broadcast_bits(0);
   const L lanes = across | leap | astray;
   if (!any(lanes)) return;
   for (int i = 0; i < p_; ++i) detour_point_[i] = select(astray, trial_[i], detour_point_[i]);

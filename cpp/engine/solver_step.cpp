@@ -21,7 +21,7 @@ template <int kP> void LaneSolver<kP>::far_system() {
     else if (problem_.typical[i] > 0) damp_[i] = now_.energy[0] / (unit(i) * unit(i));
     else damp_[i] = select(fresh_, damp_[i], vmax(damp_[i], now_.majorised[i * (i + 1) / 2 + i]));
     // What the projection sets right need not be held back.
-    if (projects_ && problem_.linear[i]) damp_[i] *= select(detour_wait_ <= broadcast(0.0), broadcast(kProjectedDamping), broadcast(1.0));
+    if (retraces_ && problem_.linear[i]) damp_[i] *= select(detour_wait_ <= broadcast(0.0), broadcast(kProjectedDamping), broadcast(1.0));
   }
   for (int i = 0, e = 0; i < p_; ++i)
     for (int j = 0; j <= i; ++j, ++e) matrix_[e] = now_.majorised[e] * metric_[i] * metric_[j];
@@ -205,6 +205,9 @@ template <int kP> void LaneSolver<kP>::keep_size(V size) {
   size_ = select(fresh_, size_, size);
 }
 
+// What a step leaves over is as much smaller than the step as that is than the one before.
+template <int kP> V LaneSolver<kP>::left_over() const { return size_ * vmax(size_ / last_size_, broadcast(kLeastRate)); }
+
 // What a Gauss-Newton step takes off the objective.
 template <int kP> V LaneSolver<kP>::step_gain() const {
   V slope{};
@@ -217,8 +220,7 @@ template <int kP> V LaneSolver<kP>::step_gain() const {
 template <int kP> void LaneSolver<kP>::mark_settled() {
   keep_size(step_size());
   converging_ = size_ <= broadcast(kFastRate) * last_size_;
-  // What the step leaves over is as much smaller than the step as that is than the one before.
-  const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate));
+  const V left = left_over();
   const L small = size_ <= broadcast(limits_.tolerance), ending = busy_ & ~fresh_ & definite_ & converging_;
   if (!any(ending & (small | (left <= broadcast(limits_.tolerance))))) return;
   const V gain = step_gain();
@@ -244,9 +246,7 @@ template <int kP> void LaneSolver<kP>::mark_converged() {
   const V close = has_kink(problem_.loss) ? broadcast(limits_.tolerance) : broadcast(1e-5);
   const L local = settled & ~at_target & ((predicted_ <= worth) | (size_ <= close) | (at_scale_ >= broadcast(has_kink(problem_.loss) ? 100.0 : 25.0)));
   if (any(local)) relax_scale(local);
-  // What a Newton step leaves over is as much smaller than the step as that is than the one before.
-  const V left = size_ * vmax(size_ / last_size_, broadcast(kLeastRate));
-  const L arriving = ~stretched_ & (left <= broadcast(limits_.tolerance)) & (size_ <= broadcast(kFastRate) * last_size_) & (predicted_ <= broadcast(kSmallGain) * objective_);
+  const L arriving = ~stretched_ & (left_over() <= broadcast(limits_.tolerance)) & (size_ <= broadcast(kFastRate) * last_size_) & (predicted_ <= broadcast(kSmallGain) * objective_);
   const L small = settled & at_target & ((size_ <= broadcast(limits_.tolerance)) | arriving) & (damping_.lambda <= broadcast(1e-2)) & newton_;
   // Below the rounding of the objective a decrease cannot be seen: trust the steps while they shrink.
   const V noise = rounding_noise();
