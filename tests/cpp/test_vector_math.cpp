@@ -1,118 +1,11 @@
-// Accuracy of the vector functions against long double, limits, and independence of the lanes.
+// Accuracy of the elementary vector functions against long double; limits of all vector functions, and
+// independence of their lanes.
 // Prints the largest error of every range in units of the last place (ulp).
-#include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <limits>
 
-#include "../../cpp/engine/vector_math.hpp"
-#include "check.hpp"
-
-using lawfit::V;
-using lawfit::W;
+#include "vector_functions.hpp"
 
 namespace {
-
-using Function = V (*)(V);
-using Exact = long double (*)(long double);
-constexpr double inf = std::numeric_limits<double>::infinity();
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
-constexpr double largest = std::numeric_limits<double>::max();
-constexpr double smallest = std::numeric_limits<double>::denorm_min();
-// Fewer for runs under an emulator or a sanitizer.
-const int points = std::getenv("LAWFIT_TEST_POINTS") ? std::atoi(std::getenv("LAWFIT_TEST_POINTS")) : 400000;
-
-// The inlined functions, as pointers.
-#define WRAP(name) \
-  V name(V x) { return lawfit::v_##name(x); }
-WRAP(exp) WRAP(log) WRAP(log1p) WRAP(expm1) WRAP(log10) WRAP(log2) WRAP(sin) WRAP(cos)
-WRAP(arctan) WRAP(tanh) WRAP(logistic) WRAP(erf) WRAP(normcdf) WRAP(gammaln) WRAP(digamma)
-WRAP(trigamma) WRAP(tetragamma) WRAP(sign)
-#undef WRAP
-
-struct Named {
-  const char* name;
-  Function f;
-};
-const Named all_functions[] = {
-    {"exp", exp},         {"log", log},         {"log1p", log1p},       {"expm1", expm1},
-    {"log10", log10},     {"log2", log2},       {"sin", sin},           {"cos", cos},
-    {"arctan", arctan},   {"tanh", tanh},       {"logistic", logistic}, {"erf", erf},
-    {"normcdf", normcdf}, {"gammaln", gammaln}, {"digamma", digamma},   {"trigamma", trigamma},
-    {"tetragamma", tetragamma}, {"sign", sign}};
-
-struct Random {  // splitmix64
-  uint64_t state = 20240607;
-  uint64_t bits() {
-    uint64_t z = (state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-  double uniform(double low, double high) {
-    return low + (high - low) * (double(bits() >> 11) * 0x1p-53);
-  }
-  // A magnitude spread evenly over the exponents between two positive numbers.
-  double log_uniform(double low, double high) {
-    return std::fmin(high, std::fmax(low, std::exp2(uniform(std::log2(low), std::log2(high)))));
-  }
-};
-
-double one_lane(Function f, double x, int lane = 0) { return f(lawfit::broadcast(x))[lane]; }
-
-long double ulp_of(long double x) {
-  int exponent = 0;
-  std::frexp(x, &exponent);
-  return std::ldexp(1.0L, std::max(exponent, -1021) - 53);
-}
-// Error of y in ulp of the exact value (or of `scale`, where cancellation sets the scale).
-double ulps(double y, long double exact, long double scale = 0) {
-  if (std::isnan(exact) || std::isnan(y)) return std::isnan(exact) && std::isnan(y) ? 0 : inf;
-  if (std::isinf(double(exact)) || std::isinf(y)) {
-    if (double(exact) == y) return 0;
-    if (std::isinf(exact)) return inf;
-    const long double end = std::isinf(y) ? std::copysign(0x1p1024L, (long double)y) : y;
-    return double(std::fabs(end - exact) / 0x1p971L);
-  }
-  return double(std::fabs(y - exact) / ulp_of(std::fmax(std::fabs(exact), scale)));
-}
-
-struct Worst {
-  double error = 0, at = 0;
-  void add(double e, double x) {
-    if (!(e <= error)) error = e, at = x;
-  }
-  bool within(const char* name, const char* range, double limit) const {
-    std::printf("%-10s %-24s %6.3f ulp at %.17g\n", name, range, error, at);
-    return error <= limit;
-  }
-};
-
-enum Spread { EVENLY, BY_EXPONENT, BY_EXPONENT_BOTH_SIGNS };
-
-Worst worst_of(Function f, Exact exact, Spread spread, double low, double high) {
-  Random random;
-  Worst worst;
-  for (int i = 0; i < points; i += W) {
-    double x[W], y[W];
-    for (double& value : x) {
-      value = spread == EVENLY ? random.uniform(low, high) : random.log_uniform(low, high);
-      if (spread == BY_EXPONENT_BOTH_SIGNS && (random.bits() & 1)) value = -value;
-    }
-    lawfit::store(y, f(lawfit::load(x)));
-    for (int j = 0; j < W; ++j) worst.add(ulps(y[j], exact(x[j])), x[j]);
-  }
-  return worst;
-}
-#define CHECK_ULPS(name, exact, spread, low, high, limit)                      \
-  CHECK(worst_of(name, exact, spread, low, high)                               \
-            .within(#name, "[" #low ", " #high "]", limit))
-
-// ---- exact values in long double -------------------------------------------------------------
-
-constexpr long double pi_l = 3.14159265358979323846264338327950288L;
 
 long double exact_exp(long double x) { return std::exp(x); }
 long double exact_log(long double x) { return std::log(x); }
@@ -125,7 +18,6 @@ long double exact_cos(long double x) { return std::cos(x); }
 long double exact_arctan(long double x) { return std::atan(x); }
 long double exact_tanh(long double x) { return std::tanh(x); }
 long double exact_erf(long double x) { return std::erf(x); }
-long double exact_gammaln(long double x) { return std::lgamma(x); }
 long double exact_logistic(long double x) {
   return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
 }
@@ -137,66 +29,6 @@ long double exact_normcdf(long double x) {
   const long double z = product + tail, lost = (product - z) + tail;
   const long double slope = -1.12837916709551257389615890312154517L * std::exp(-z * z);
   return 0.5L * (std::erfc(z) + slope * lost);
-}
-// Recurrence up to 40, then the asymptotic series (next term below 1e-22).
-long double exact_digamma(long double x) {
-  if (x <= 0) {
-    if (x == std::floor(x)) return x == 0 ? -inf : nan_value;
-    const long double d = x - std::nearbyint(x);
-    return exact_digamma(1 - x) - pi_l / std::tan(pi_l * d);
-  }
-  long double sum = 0;
-  for (; x < 40; x += 1) sum -= 1 / x;
-  const long double z = 1 / (x * x);
-  const long double series =
-      z * (1.L / 12 - z * (1.L / 120 - z * (1.L / 252 - z * (1.L / 240 - z * (1.L / 132 -
-      z * (691.L / 32760 - z / 12))))));
-  return sum + std::log(x) - 0.5L / x - series;
-}
-long double exact_trigamma(long double x) {
-  if (x <= 0) {
-    const long double d = x - std::nearbyint(x);
-    if (d == 0) return inf;
-    const long double s = pi_l / std::sin(pi_l * d);
-    return s * s - exact_trigamma(1 - x);
-  }
-  long double sum = 0;
-  for (; x < 40; x += 1) sum += 1 / (x * x);
-  const long double z = 1 / (x * x);
-  const long double series =
-      z * (1.L / 6 - z * (1.L / 30 - z * (1.L / 42 - z * (1.L / 30 - z * (5.L / 66 -
-      z * (691.L / 2730 - z * 7 / 6))))));
-  return sum + 1 / x + 0.5L * z + series / x;
-}
-long double exact_tetragamma(long double x) {
-  if (x <= 0) {
-    const long double d = x - std::nearbyint(x);
-    if (d == 0) return x == 0 ? -inf : nan_value;
-    const long double s = pi_l / std::sin(pi_l * d);
-    return exact_tetragamma(1 - x) - 2 * s * s * s * std::cos(pi_l * d);
-  }
-  long double sum = 0;
-  for (; x < 40; x += 1) sum += 2 / (x * x * x);
-  const long double z = 1 / (x * x);
-  const long double series =
-      z * (0.5L - z * (1.L / 6 - z * (1.L / 6 - z * (0.3L - z * (5.L / 6 -
-      z * (691.L / 210 - z * 17.5L))))));
-  return -(sum + z + z / x + z * series);
-}
-// What Stirling's formula leaves out of lgamma(x), x >= 40.
-long double stirling(long double x) {
-  const long double z = 1 / (x * x);
-  return (1.L / 12 - z * (1.L / 360 - z * (1.L / 1260 - z * (1.L / 1680 - z * (1.L / 1188 -
-          z * (691.L / 360360 - z / 156)))))) / x;
-}
-// With b the larger one: below 40 by lgamma, above with its large terms cancelled on paper.
-long double exact_betaln(long double a, long double b) {
-  if (a > b) std::swap(a, b);
-  if (b < 40) return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
-  const long double step = std::log1p(a / b), rest = stirling(b) - stirling(a + b);
-  if (a < 40) return std::lgamma(a) + a - a * std::log(a + b) - (b - 0.5L) * step + rest;
-  return (a - 0.5L) * (std::log(a / b) - step) - b * step - 0.5L * std::log(b) +
-         0.5L * std::log(2 * pi_l) + stirling(a) + rest;
 }
 
 }  // namespace
@@ -294,78 +126,6 @@ TEST(normcdf_is_within_4_ulp_down_to_the_far_tail) {
   CHECK_ULPS(normcdf, exact_normcdf, EVENLY, -37.6, -30, 4);
   CHECK_ULPS(normcdf, exact_normcdf, BY_EXPONENT_BOTH_SIGNS, 5e-324, 1e300, 4);
 }
-TEST(gammaln_is_within_8_ulp_for_positive_numbers) {
-  CHECK_ULPS(gammaln, exact_gammaln, EVENLY, 0.5, 4.5, 8);
-  CHECK_ULPS(gammaln, exact_gammaln, EVENLY, 0.99, 1.01, 8);
-  CHECK_ULPS(gammaln, exact_gammaln, EVENLY, 1.99, 2.01, 8);
-  CHECK_ULPS(gammaln, exact_gammaln, EVENLY, 3, 200, 8);
-  CHECK_ULPS(gammaln, exact_gammaln, BY_EXPONENT, 5e-324, 2e305, 8);
-}
-TEST(digamma_is_within_4_ulp_for_positive_numbers) {
-  CHECK_ULPS(digamma, exact_digamma, EVENLY, 0.1, 1.4, 4);
-  CHECK_ULPS(digamma, exact_digamma, EVENLY, 1.5, 3, 4);
-  CHECK_ULPS(digamma, exact_digamma, EVENLY, 2, 60, 4);
-  CHECK_ULPS(digamma, exact_digamma, BY_EXPONENT, 1e-307, 1e300, 4);
-}
-// Around the root long double itself cancels: its sum of terms near 4 leaves 1e-18.
-TEST(digamma_is_absolutely_accurate_around_its_root) {
-  Random random;
-  double worst = 0;
-  for (int i = 0; i < points; ++i) {
-    const double x = random.uniform(1.4, 1.5);
-    worst = std::fmax(worst, double(std::fabs(one_lane(digamma, x) - exact_digamma(x))));
-  }
-  std::printf("digamma    [1.4, 1.5] absolute %.3g\n", worst);
-  CHECK(worst < 2e-17);
-}
-TEST(trigamma_is_within_4_ulp_for_positive_numbers) {
-  CHECK_ULPS(trigamma, exact_trigamma, EVENLY, 0.1, 5, 4);
-  CHECK_ULPS(trigamma, exact_trigamma, EVENLY, 1, 60, 4);
-  CHECK_ULPS(trigamma, exact_trigamma, BY_EXPONENT, 1e-153, 1e300, 4);
-}
-TEST(tetragamma_is_within_8_ulp_for_positive_numbers) {
-  CHECK_ULPS(tetragamma, exact_tetragamma, EVENLY, 0.1, 5, 8);
-  CHECK_ULPS(tetragamma, exact_tetragamma, EVENLY, 1, 60, 8);
-  CHECK_ULPS(tetragamma, exact_tetragamma, BY_EXPONENT, 1e-102, 1e150, 8);
-}
-// Where beta is 1 its logarithm changes sign: judge there by the size of the terms that cancel.
-TEST(betaln_is_within_8_ulp_for_positive_numbers) {
-  Random random;
-  Worst near, wide;
-  for (int i = 0; i < points; i += W) {
-    double a[W], b[W], y[W];
-    const bool close = i / W % 2 == 0;
-    for (int j = 0; j < W; ++j) {
-      a[j] = close ? random.uniform(0.01, 12) : random.log_uniform(1e-12, 1e9);
-      b[j] = close ? random.uniform(0.01, 60) : random.log_uniform(1e-12, 1e12);
-    }
-    lawfit::store(y, lawfit::v_betaln(lawfit::load(a), lawfit::load(b)));
-    for (int j = 0; j < W; ++j) {
-      const long double exact = exact_betaln(a[j], b[j]);
-      (close ? near : wide).add(ulps(y[j], exact, 1), a[j]);
-    }
-  }
-  CHECK(near.within("betaln", "[.01, 12] x [.01, 60]", 8));
-  CHECK(wide.within("betaln", "[1e-12, 1e9] x [1e-12, 1e12]", 8));
-}
-// For negative numbers the reflection subtracts two terms: judge by the larger.
-TEST(gamma_family_reflects_for_negative_numbers) {
-  Random random;
-  Worst of_gammaln, of_digamma, of_trigamma, of_tetragamma;
-  for (int i = 0; i < points / 10; ++i) {
-    const double x = random.uniform(-50, 0);
-    const long double y = exact_gammaln(x);
-    of_gammaln.add(ulps(one_lane(gammaln, x), y, std::lgamma(1.L - x) + 4), x);
-    of_digamma.add(ulps(one_lane(digamma, x), exact_digamma(x), exact_digamma(1.L - x)), x);
-    of_trigamma.add(ulps(one_lane(trigamma, x), exact_trigamma(x)), x);
-    const long double d = x - std::nearbyint(x), s = pi_l / std::sin(pi_l * d);
-    of_tetragamma.add(ulps(one_lane(tetragamma, x), exact_tetragamma(x), std::fabs(s * s)), x);
-  }
-  CHECK(of_gammaln.within("gammaln", "[-50, 0]", 8));
-  CHECK(of_digamma.within("digamma", "[-50, 0]", 8));
-  CHECK(of_trigamma.within("trigamma", "[-50, 0]", 8));
-  CHECK(of_tetragamma.within("tetragamma", "[-50, 0]", 16));
-}
 TEST(logaddexp_is_within_4_ulp_of_the_largest_term) {
   Random random;
   Worst worst;
@@ -391,9 +151,6 @@ TEST(logaddexp_is_within_4_ulp_of_the_largest_term) {
 
 namespace {
 
-bool same(double a, double b) {
-  return (std::isnan(a) && std::isnan(b)) || a == b;
-}
 struct Limit {
   const char* name;
   Function f;
@@ -489,62 +246,6 @@ TEST(logaddexp_limits_are_exact) {
   }
 }
 
-// Long double cancels too: only where the step is no small part of x is it exact enough. Judged
-// by the larger of the two terms, which below 2 and 1 are subtracted as they are.
-TEST(gaps_of_digamma_and_trigamma_are_within_8_ulp) {
-  Random random;
-  Worst of_digamma, of_trigamma;
-  for (int i = 0; i < points / 4; ++i) {
-    const double x = random.log_uniform(1e-3, 1e6), d = x * random.log_uniform(0.1, 100);
-    using lawfit::broadcast;
-    const double first = lawfit::v_digamma_gap(broadcast(x), broadcast(d))[W - 1];
-    const double second = lawfit::v_trigamma_gap(broadcast(x), broadcast(d))[0];
-    const long double sum = (long double)x + d;
-    const long double here = exact_digamma(x), there = exact_digamma(sum);
-    of_digamma.add(ulps(first, here - there, std::fabs(here)), x);
-    of_trigamma.add(ulps(second, exact_trigamma(x) - exact_trigamma(sum), exact_trigamma(x)), x);
-  }
-  CHECK(of_digamma.within("digamma", "gap", 8));
-  CHECK(of_trigamma.within("trigamma", "gap", 8));
-}
-TEST(a_small_gap_keeps_its_digits) {
-  using lawfit::broadcast;
-  for (double x : {3.0, 1e3, 1e6, 1e12}) {   // -d/x to first order in d and 1/x
-    const double d = 1e-7 * x / (1 + x), gap = lawfit::v_digamma_gap(broadcast(x), broadcast(d))[0];
-    const long double slope = exact_trigamma(x), bend = exact_tetragamma(x);
-    CHECK(std::fabs(gap / double(-d * slope - d * d * bend / 2) - 1) < 1e-8);
-    CHECK(std::fabs(lawfit::v_trigamma_gap(broadcast(x), broadcast(d))[0] / double(-d * bend) - 1) < 1e-6);
-  }
-}
-TEST(betaln_limits_are_exact) {
-  const auto value = [](double a, double b) {
-    const double y = lawfit::v_betaln(lawfit::broadcast(a), lawfit::broadcast(b))[W - 1];
-    const double other = lawfit::v_betaln(lawfit::broadcast(b), lawfit::broadcast(a))[0];
-    CHECK(same(y, other));
-    return y;
-  };
-  CHECK(value(1, 1) == 0);
-  CHECK(value(0, 3) == inf && value(-0.0, 3) == inf && value(0, 0) == inf && value(0, 70) == inf);
-  CHECK(value(inf, 3) == -inf && value(inf, inf) == -inf);
-  CHECK(std::isnan(value(0, inf)));
-  CHECK(value(-2, 5.5) == inf);
-  CHECK(value(largest, 1e-300) > 690 && value(1e300, 1e300) < -1e300);
-  for (double other : {0.0, 3.0, 70.0, inf, -inf, nan_value}) CHECK(std::isnan(value(nan_value, other)));
-}
-TEST(no_lane_of_betaln_depends_on_its_neighbours) {
-  const double some[] = {0, 1e-3, 0.7, 2, 3.9, 4, 11, 70, 1e9, inf, nan_value, -0.5, -3};
-  Random random;
-  int differing = 0;
-  for (int i = 0; i < 4000; ++i) {
-    double a[W], b[W], y[W];
-    for (int j = 0; j < W; ++j) a[j] = some[random.bits() % 13], b[j] = some[random.bits() % 13];
-    lawfit::store(y, lawfit::v_betaln(lawfit::load(a), lawfit::load(b)));
-    for (int j = 0; j < W; ++j)
-      differing += !same(y[j], lawfit::v_betaln(lawfit::broadcast(a[j]), lawfit::broadcast(b[j]))[0]);
-  }
-  CHECK(differing == 0);
-}
-
 // ---- lanes -----------------------------------------------------------------------------------
 
 // Mixed with numbers that take the rare paths, every lane gives the bits it gives alone.
@@ -570,53 +271,4 @@ TEST(no_lane_depends_on_its_neighbours) {
   }
 }
 
-// ---- the basic operations of simd.hpp --------------------------------------------------------
-
-TEST(basic_operations) {
-  using namespace lawfit;
-  double a[W + 1], b[W];
-  for (int i = 0; i < W; ++i) a[i + 1] = i - 1.5, b[i] = 2.0 * i + 1;
-  const V x = load(a + 1), y = load(b);  // a + 1 is not aligned to a vector
-  double sum = 0;
-  for (int i = 0; i < W; ++i) {
-    sum += x[i];
-    CHECK(fma(x, y, broadcast(3))[i] == a[i + 1] * b[i] + 3);
-    CHECK(fnma(x, y, broadcast(3))[i] == 3 - a[i + 1] * b[i]);
-    CHECK(vmin(x, y)[i] == std::fmin(a[i + 1], b[i]));
-    CHECK(vmax(x, y)[i] == std::fmax(a[i + 1], b[i]));
-    CHECK(vabs(x)[i] == std::fabs(a[i + 1]));
-    CHECK(vsqrt(y)[i] == std::sqrt(b[i]));
-    CHECK(copysign(y, x)[i] == std::copysign(b[i], a[i + 1]));
-    CHECK(copysign(-y, x)[i] == std::copysign(b[i], a[i + 1]));
-    CHECK(select((L)(x < V{}), x, y)[i] == (a[i + 1] < 0 ? a[i + 1] : b[i]));
-  }
-  CHECK(lane_sum(x) == sum);
-  CHECK(std::signbit(vabs(broadcast(-0.0))[0]) == false);
-}
-TEST(min_and_max_give_the_second_operand_beside_nan) {
-  using namespace lawfit;
-  const V nan_lanes = broadcast(nan_value), one = broadcast(1);
-  CHECK(vmin(nan_lanes, one)[0] == 1 && vmax(nan_lanes, one)[0] == 1);
-  CHECK(std::isnan(vmin(one, nan_lanes)[0]) && std::isnan(vmax(one, nan_lanes)[0]));
-}
-TEST(masks_tell_any_and_all) {
-  using namespace lawfit;
-  for (int lane = 0; lane < W; ++lane) {
-    V x = V{};
-    x[lane] = nan_value;
-    CHECK(any(is_nan(x)));
-    CHECK(all(is_nan(x)) == (W == 1));
-    CHECK(!any(is_nan(V{})) && all((L)(V{} == V{})));
-  }
-}
-TEST(fused_multiply_add_rounds_once_where_it_says_so) {
-  using namespace lawfit;
-  const V x = broadcast(1 + 0x1p-30), rest = fma(x, x, -(x * x));
-  CHECK((rest[0] == 0x1p-60) == has_fma);
-  CHECK((fnma(x, x, x * x)[W - 1] == -0x1p-60) == has_fma);
-}
-
-int main() {
-  std::printf("%d lanes, %s multiply-add\n", W, lawfit::has_fma ? "fused" : "separate");
-  return check::run_tests();
-}
+int main() { return check::run_tests(); }
