@@ -1,4 +1,4 @@
-"""What the tests share: the folder of published data, and examples that repeat."""
+"""What the tests share: the folder of published data, examples that repeat, and the shell."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from lawfit.cli import main
 
 # The same examples on every run; the studies marked slow draw new ones by LAWFIT_SEED.
 settings.register_profile("lawfit", derandomize=True, deadline=None, database=None)
@@ -71,3 +73,15 @@ def _column(cells: list[str]) -> np.ndarray:
         return np.array([float(cell) if cell else np.nan for cell in cells])
     except ValueError:
         return np.array(cells)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The shell: arguments -> exit code, what it printed, and what it said on standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

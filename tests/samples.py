@@ -50,3 +50,22 @@ def campaign(
     scatter = np.random.default_rng(seed).normal(size=len(N))
     loss = (1.8 + 480 / N**alpha + 2000 / D**beta) * np.exp(noise * scatter)
     return {"N": N, "D": D, "flops": compute, "loss": loss, "best": best}
+
+
+def counts(seed: int, n: int = 150) -> dict[str, np.ndarray]:
+    """Counts and shares whose logarithms and logits are straight lines."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 2, n)
+    mean = np.exp(1 + 0.7 * x)
+    trials = rng.integers(1, 60, n)
+    return {
+        "x": x, "poisson": rng.poisson(mean).astype(float), "trials": trials.astype(float),
+        "over": rng.negative_binomial(2.5, 2.5 / (2.5 + mean)).astype(float),
+        "won": rng.binomial(trials, 1 / (1 + np.exp(-0.3 - 1.2 * x))).astype(float),
+    }
+
+
+def heavy(seed: int, nu: float, n: int = 80) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = np.geomspace(1, 100, n)
+    return {"x": x, "y": (0.5 + 2 * x**-0.4) * np.exp(0.05 * rng.standard_t(nu, n))}
