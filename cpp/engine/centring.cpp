@@ -76,7 +76,8 @@ class CentreFinder {
       }
     }
     if (!powers_.empty() && (!logarithmic(graph_, node) || !rescale(column))) return;
-    if (shifts_.empty()) return;
+    // A bare column only moves its offset: nothing trades off, and near the edge of a domain the sum would be rounded.
+    if (std::all_of(shifts_.begin(), shifts_.end(), [](const CentreShift& s) { return s.parameter < 0; })) return;
     centring.nodes.push_back(node);
     centring.shifts.insert(centring.shifts.end(), shifts_.begin(), shifts_.end());
   }
@@ -193,8 +194,8 @@ void shift_centre(const Centring& centring, double* parameters, const double* me
   for (const CentreShift& s : centring.shifts) {
     const double p = s.parameter < 0 ? s.coefficient : s.coefficient * parameters[s.parameter];
     const double shift = direction * p * means[s.column];
-    if (s.multiplies) parameters[s.partner] *= std::exp(shift);
-    else parameters[s.partner] += shift;
+    if (s.multiplies && parameters[s.partner] != 0) parameters[s.partner] *= std::exp(shift);   // none stays none, by whatever factor
+    else if (!s.multiplies) parameters[s.partner] += shift;
   }
 }
 

@@ -35,6 +35,8 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, kSharpest * ranges[k].size};
     jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
+    const bool continues = k > 0 && same_rows(jobs_[k], jobs_[k - 1]);
+    jobs_[k].widened = problem_.leaps && problem_.loss == Loss::cauchy && continues && !jobs_[k - 1].widened;   // every second one
   }
   const bool all_the_way = options_.keep_starts || has_kink(problem_.loss);
   if (!all_the_way && many_starts()) {
@@ -93,19 +95,23 @@ void Descent::far_from_starts(const FitOptions& options) {
 double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 1e-2 * size : 0; }
 
 // A narrow Huber loss is nearly one with a kink: automatic starts go by the residuals of the best of
-// them, which comes first.
+// them, which comes first. A Cauchy loss forgets rows that start far out: from a wide scale, half of
+// the starts find what most rows agree on; the others find what a few rows agree on.
 double Descent::wide_scale(const Job& job) {
   const double scale = numbers_of(problem_, job).scale;
   const double* weight = table_.weight.empty() ? nullptr : table_.weight.data() + job.begin;
   const double total = weight ? std::accumulate(weight, weight + job.count, 0.0) : static_cast<double>(job.count);
   const double f = rows_.objective(job.start, {job.begin, job.count, nullptr, nullptr, job.own});
-  return std::isfinite(f) && total > 0 ? first_scale(problem_.loss, scale, typical_residual(problem_.loss, scale, f / total), 0) : 0;
+  if (!std::isfinite(f) || !(total > 0)) return 0;
+  const double spread = typical_residual(problem_.loss, scale, f / total);
+  return job.widened ? spread : first_scale(problem_.loss, scale, spread, 0);
 }
 
 void Descent::far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes) {
   const bool wide = problem.leaps && problem.loss == Loss::huber;
   for (size_t k = 0; k < jobs.size(); ++k) {
-    if (!wide) jobs[k].relax = far_scale(sizes[k]);
+    if (jobs[k].widened) jobs[k].relax = wide_scale(jobs[k]);
+    else if (!wide) jobs[k].relax = far_scale(sizes[k]);
     else jobs[k].relax = k > 0 && same_rows(jobs[k], jobs[k - 1]) ? jobs[k - 1].relax : wide_scale(jobs[k]);
   }
   run_stage({&problem, &table_, Stage::far, own_weights_}, jobs, outcomes, options_, cancelled_);
@@ -120,8 +126,10 @@ void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, con
 // Goes on from where the far phase left each outcome.
 void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo,
                      const FitOptions& options) {
-  for (int64_t k : todo)
-    jobs[k].relax = first_scale(problem_.loss, numbers_of(problem_, jobs[k]).scale, std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0, 1e-13 * sizes[k]);
+  for (int64_t k : todo) {
+    const double spread = std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0;
+    jobs[k].relax = jobs[k].widened ? spread : first_scale(problem_.loss, numbers_of(problem_, jobs[k]).scale, spread, 1e-13 * sizes[k]);
+  }
   go_on(Stage::finish, jobs, outcomes, todo, options);
 }
 

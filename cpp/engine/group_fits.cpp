@@ -10,9 +10,11 @@
 namespace lawfit {
 
 namespace {
-constexpr double kTie = 1e-9;              // relative objective below which the earlier start wins
+constexpr double kTie = 1e-9;              // relative objective within which the one nearer to its optimum wins
 constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
-constexpr int kHopRounds = 5;              // searches around the best optimum while they find better ones
+constexpr double kUnseen = 0.02;           // chance of a start to find an optimum not seen yet, above which more are made
+constexpr double kUnseenOfMany = 0.005;    // the same where the loss itself brings optima
+constexpr int kHopRounds = 24;              // searches around the best optimum while they find better ones
 constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
@@ -112,21 +114,23 @@ void GroupFits::descend_all() {
   descend(groups, all ? std::move(start_values_) : std::move(starts), from);
 }
 
-// Where few starts share the best optimum, others around it may be better still; where the best
-// is none, others anywhere may.
+// Where few starts share the best optimum, others around it may be better still; where the best is
+// none, or where starts keep finding new optima, others anywhere may.
 bool GroupFits::hop(int round) {
   if (source_.nonlinear() < kHopDimensions || cancelled_) return false;
   std::vector<int64_t> groups;
   std::vector<double> starts;
+  const double least = forgets(problem_.loss) || has_kink(problem_.loss) ? kUnseenOfMany : kUnseen;
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
     const Outcome& o = *best(g);
     const bool nowhere = (o.status == Status::not_identified || o.status == Status::stalled) && round < kHopsFromNowhere;
-    const bool promising = round == 0 ? share(g) < kRareBasin : improved(g);
+    const bool promising = unseen(g) > least || (round == 0 ? share(g) < kRareBasin : improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
     starts.resize(starts.size() + starts_ * p_);
-    source_.more(g, nowhere && round > 0 ? nullptr : o.parameters, round, &starts[starts.size() - starts_ * p_]);
+    const bool anywhere = round > 0 && (nowhere || round % 2 == 1);
+    source_.more(g, anywhere ? nullptr : o.parameters, round, &starts[starts.size() - starts_ * p_]);
   }
   if (groups.empty()) return false;
   descend(groups, std::move(starts), {});
@@ -150,13 +154,14 @@ double GroupFits::lowest(int64_t g) const {
   return f;
 }
 
-// The earliest of the lowest objectives, fitted ones before others.
+// Of the lowest objectives the one with the least gradient, fitted ones before others.
 const Outcome* GroupFits::best(int64_t g) const {
   const double limit = lowest(g) * (1 + kTie);
   const Outcome* best = nullptr;
   each_outcome(g, [&](const Outcome& o) {
     if (finite_objective(o) > limit) return;
-    if (!best || (fitted(o.status) && !fitted(best->status))) best = &o;
+    const bool nearer = best && fitted(o.status) == fitted(best->status) && o.gradient_norm < best->gradient_norm;
+    if (!best || nearer || (fitted(o.status) && !fitted(best->status))) best = &o;
   });
   return best;
 }
@@ -174,6 +179,25 @@ double GroupFits::share(int64_t g) const {
     ++all;
   });
   return static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(all, 1));
+}
+
+// Of starts that find each optimum in proportion to the size of its basin, with nothing known about
+// the sizes: the chance that one more finds a new optimum (Boender and Rinnooy Kan 1987).
+double GroupFits::unseen(int64_t g) {
+  ends_.clear();
+  double n = 0;
+  each_outcome(g, [&](const Outcome& o) {
+    ++n;
+    if (fitted(o.status)) ends_.push_back(o.objective);
+  });
+  std::sort(ends_.begin(), ends_.end());
+  double optima = 0, last = -infinity;
+  const double rounding = basin_limit(g) - lowest(g) * (1 + kSameBasin);
+  for (double f : ends_) {
+    optima += f > last * (1 + kSameBasin) + rounding;
+    last = f;
+  }
+  return n > 1 ? optima * (optima + 1) / (n * (n - 1)) : 0;
 }
 
 Status GroupFits::own_status(const Outcome& o) const {   // jobs never reached before the deadline are still marked cancelled
@@ -208,8 +232,11 @@ void GroupFits::reduce_group(int64_t g, int64_t row, FitTable& out) {
   Outcome o = *best(g);
   double* values = &out.values[row * p_];
   std::copy_n(o.parameters, p_, values);
-  if (has_kink(problem_.loss) && std::isfinite(o.objective))
-    o.objective = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), values);
+  if (has_kink(problem_.loss) && std::isfinite(o.objective)) {
+    const Polished polished = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), o.gradient_norm, values);
+    o.objective = polished.objective;
+    o.gradient_norm = polished.gradient_norm;
+  }
   int8_t* active = &out.active[row * p_];
   for (int k = 0; k < p_; ++k)
     active[k] = bound_side(values[k], request_.lower[k], request_.upper[k]);

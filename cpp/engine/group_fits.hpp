@@ -38,6 +38,7 @@ class GroupFits {
   const Outcome* best(int64_t g) const;
   double basin_limit(int64_t g) const;
   double share(int64_t g) const;
+  double unseen(int64_t g);
   void reduce_starts(int64_t g, int64_t row, FitTable& out) const;
   void reduce_group(int64_t g, int64_t row, FitTable& out);
   Status own_status(const Outcome& o) const;
@@ -55,7 +56,7 @@ class GroupFits {
   StartSource source_;
   int64_t starts_ = 0;
   std::vector<char> usable_;
-  std::vector<double> typical_, start_values_;
+  std::vector<double> typical_, start_values_, ends_;
   std::vector<Round> rounds_;      // its starts, then its hops
 };
 

@@ -25,14 +25,14 @@ class KinkDescent {
       : model_(model), spec_(spec), lower_(lower), upper_(upper), begin_(begin), n_(count), p_(static_cast<int>(lower.size())),
         fitted_(count), slope_(count), majoriser_(count), curvature_(count), jacobian_(count * p_) {}
 
-  double run(double* parameters) {
+  Polished run(double gradient_norm, double* parameters) {
     theta_ = Eigen::Map<Vector>(parameters, p_);
     double f = model_.objective(parameters, {begin_, n_});
     for (int step = 0; step < kMostSteps; ++step)
       if (const double before = f; !improve(f) || before - f <= kLeastGain * before) break;
     for (int step = 0; step < kRefinements && refine(f); ++step) {}
     std::copy_n(theta_.data(), p_, parameters);
-    return f;
+    return {f, look(f, kAtZero[2]) ? slope_along_kinks() / std::sqrt(2 * f) : gradient_norm};
   }
 
  private:
@@ -145,6 +145,8 @@ class KinkDescent {
     }
   }
 
+  double slope_along_kinks() const { return (gradient_ - basis_ * (basis_.transpose() * gradient_)).lpNorm<Eigen::Infinity>(); }
+
   // Newton-like step for the rest that leaves the zero rows at zero.
   Vector along_kinks() const { return newton_off(basis_, hessian_, gradient_); }
 
@@ -235,9 +237,9 @@ class KinkDescent {
 
 }  // namespace
 
-double polish_kinks(RowModel& model, const ObjectiveSpec& spec, const std::vector<double>& lower, const std::vector<double>& upper,
-                    int64_t begin, int64_t count, double* parameters) {
-  return KinkDescent(model, spec, lower, upper, begin, count).run(parameters);
+Polished polish_kinks(RowModel& model, const ObjectiveSpec& spec, const std::vector<double>& lower, const std::vector<double>& upper,
+                      int64_t begin, int64_t count, double gradient_norm, double* parameters) {
+  return KinkDescent(model, spec, lower, upper, begin, count).run(gradient_norm, parameters);
 }
 
 }  // namespace lawfit

@@ -154,6 +154,7 @@ ObjectiveKernel linearised_kernel(Space space, Loss loss);
 constexpr double kLeastShareVariance = 0.05, kLeastCount = 0.5;   // of a datum, for its deviation
 
 bool has_kink(Loss loss);     // not differentiable at r = 0
+inline bool forgets(Loss loss) { return loss == Loss::cauchy || loss == Loss::student_t; }   // rows far out hardly count
 // The residual whose loss is the given mean loss: how large residuals typically are.
 double typical_residual(Loss loss, double scale, double mean_value);
 // Loss scale from which the finish relaxes to the target; spread: root mean square residual.

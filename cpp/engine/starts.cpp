@@ -17,6 +17,7 @@ constexpr int kMostDimensions = 7;
 constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kNeighbours = 1.0;          // nodes beside each other, in mean distances between nodes
 constexpr int kFewDimensions = 3;            // above, too few nodes see a basin for one of them to be its lowest
+constexpr double kUnscreened = 0.125;        // of the starts: nodes as they come, low or not
 constexpr double kShare = 0.03;              // ridge on bounded linear parts, of each one's own square
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 
@@ -49,10 +50,9 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   const int affordable = static_cast<int>(kScreenWork / static_cast<double>(std::max<int64_t>(rows, 1)));
   plan.nodes = std::min(plan.nodes, std::max(affordable, std::min(plan.nodes, 64)));
   plan.chosen = std::min(kChosenPerDimension[dimension], plan.nodes);
-  // A loss that forgets outliers has an optimum for every set of rows it may take for outliers.
-  const bool forgets = loss == Loss::cauchy || loss == Loss::student_t;
-  plan.subsets = forgets && rows <= kMostSubsetRows;
-  if (forgets) {
+  // There may be an optimum for every set of rows that are taken for outliers.
+  plan.subsets = forgets(loss) && rows <= kMostSubsetRows;
+  if (forgets(loss)) {
     plan.nodes = std::max(plan.nodes, 64);
     plan.chosen = std::max(plan.chosen, 12);
   }
@@ -67,6 +67,11 @@ StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Cen
   theta_ = arena_.take_vectors(p_);
   sums_ = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false);
   for (int k = 0; k < p_; ++k) (plan.analysis->linear[k] ? linear_parameters_ : nonlinear_).push_back(k);
+  for (int k : nonlinear_) {
+    const bool natural = plan.analysis->roles[k].role == Role::location || std::isfinite(plan.guess[k]);
+    const bool shifts = std::any_of(centring.shifts.begin(), centring.shifts.end(), [&](const CentreShift& s) { return s.partner == k; });
+    if (natural && shifts) natural_.push_back(k);
+  }
   const size_t l = linear_parameters_.size();
   units_.resize(static_cast<size_t>(plan.nodes) * dimensions());
   gram_.resize(l * l);
@@ -160,6 +165,15 @@ void StartMaker::draw(int node, double* theta) {
     }
     theta[k] = value;
   }
+  if (!centre_) centre_natural(theta);
+}
+
+// Locations within the data, and guesses, are drawn in natural coordinates; all else in centred ones.
+void StartMaker::centre_natural(double* theta) {
+  if (natural_.empty()) return;
+  std::copy_n(theta, p_, scratch_.data());
+  shift_centre(centring_, scratch_.data(), means_.data(), 1);
+  for (int k : natural_) theta[k] = scratch_[k];
 }
 
 // Linear coefficients of every lane from its normal matrix at coefficients zero.
@@ -278,8 +292,21 @@ void StartMaker::choose_starts() {
   std::iota(order_.begin(), order_.end(), 0);
   if (plan_.chosen == plan_.nodes) return;
   std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return objective_[a] < objective_[b]; });
+  if (dimensions() > kFewDimensions) return;
+  basins_first();
+  // The last ones as they come: the lowest nodes may all lie in one basin that is not the lowest.
+  int to = plan_.chosen - static_cast<int>(kUnscreened * plan_.chosen);
+  for (int node = 0; node < plan_.nodes && to < plan_.chosen; ++node) {
+    if (objective_[node] == infinity) continue;
+    const auto at = std::find(order_.begin() + to, order_.end(), node);
+    if (at == order_.end()) continue;   // chosen already
+    std::rotate(order_.begin() + to, at, at + 1);
+    ++to;
+  }
+}
+
+void StartMaker::basins_first() {
   const int d = dimensions();
-  if (d > kFewDimensions) return;
   const double near = kNeighbours * std::pow(plan_.nodes, -1.0 / d);
   const auto beside = [&](int a, int b) {
     const double *x = &units_[static_cast<size_t>(a) * d], *y = &units_[static_cast<size_t>(b) * d];
@@ -288,6 +315,7 @@ void StartMaker::choose_starts() {
   int basins = 0;
   for (int i = 0; i < plan_.nodes && basins < plan_.chosen; ++i) {
     const int node = order_[i];
+    if (objective_[node] == infinity) break;   // outside the law's domain there are no basins
     if (std::any_of(order_.begin(), order_.begin() + i, [&](int lower) { return beside(node, lower); })) continue;
     std::rotate(order_.begin() + basins, order_.begin() + i, order_.begin() + i + 1);
     ++basins;

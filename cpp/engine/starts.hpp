@@ -43,7 +43,9 @@ class StartMaker {
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
   int dimensions() const { return std::max<int>(static_cast<int>(nonlinear_.size()), 1); }
   void choose_starts();
+  void basins_first();
   void draw(int node, double* theta);
+  void centre_natural(double* theta);
   double draw_one(int parameter, double u, int node) const;
   double scatter_one(int parameter, double u) const;
   void solve_linear(int lane, bool nonnegative, double share);
@@ -59,7 +61,7 @@ class StartMaker {
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
   std::vector<double> nodes_, objective_, means_, units_, gram_, right_, solution_, work_, sizes_, scratch_, around_, subset_;
-  std::vector<int> nonlinear_, linear_parameters_, order_;
+  std::vector<int> nonlinear_, linear_parameters_, natural_, order_;   // natural_: nonlinear ones whose draws centring moves
   const Sobol* sobol_ = nullptr;
   const double* centre_ = nullptr;     // centred coordinates
   double target_size_ = 0;             // typical log size of y
