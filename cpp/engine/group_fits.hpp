@@ -40,6 +40,7 @@ class GroupFits {
   double share(int64_t g) const;
   double unseen(int64_t g);
   void reduce_starts(int64_t g, int64_t row, FitTable& out) const;
+  Outcome sharpest_end(int64_t g, const Outcome& best, double* values);
   void reduce_group(int64_t g, int64_t row, FitTable& out);
   Status own_status(const Outcome& o) const;
   Status certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff);

@@ -1,0 +1,83 @@
+"""Where automatic starts lie, and how many there are."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import lawfit as lf
+
+RNG = np.random.default_rng(5)
+X = np.sort(RNG.uniform(0.5, 20, 30))
+SHIFTED = "a*log(x + q) + b*sqrt(x + r)"
+
+
+def quiet(*arguments, **options) -> lf.Fit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lf.FitWarning)
+        return lf.fit(*arguments, **options)
+
+
+def test_most_lie_inside_the_domain():
+    """Both sums must be positive on every row: nodes where they are not take no start's place."""
+    y = 0.5 * np.log(X + 3) + 0.3 * np.sqrt(X + 2) + 0.02 * RNG.normal(size=30)
+    fit = quiet(SHIFTED, {"x": X, "y": y}, "y", keep_starts=True)
+    outside = np.mean(np.asarray(fit.starts.status) == "out_of_domain")
+    assert outside < 0.5
+    truth = quiet(SHIFTED, {"x": X, "y": y}, "y", starts={"a": 0.5, "q": 3, "b": 0.3, "r": 2})
+    assert fit.objective <= truth.objective * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1000.0, -1000.0])
+def test_locations_follow_the_data(shift: float):
+    """Rows moved along x find the same curve, moved along with them."""
+    law = "low + high/(1 + exp(-k*(x - middle)))"
+    y = 0.2 + 0.7 / (1 + np.exp(-0.8 * (X - 9))) + 0.01 * RNG.normal(size=30)
+    fit = lf.fit(law, {"x": X + shift, "y": y}, "y")
+    assert fit.converged
+    assert fit.params["middle"] - shift == pytest.approx(9, abs=0.2)
+    assert fit.diagnostics["best_basin_share"] > 0.5
+
+
+def test_an_optimum_on_the_edge_of_the_domain_stays_inside():
+    """The least x has the square root at zero: its parameters as returned give finite values."""
+    x = np.array([2.76108998, 7.66373854, 9.95386406, 10.97365877, 12.76098109, 14.17135805,
+                  15.18380049, 16.07183344, 17.55951189])  # fmt: skip
+    y = np.array([3.84507459, 4.28579043, 4.34485866, 4.80664024, 4.7398779, 9.75028932,
+                  4.87902346, 4.93156709, 5.22824357])  # fmt: skip
+    fit = quiet("p*sqrt(x + q) + s*logistic(r - x) + c", {"x": x, "y": y}, "y", on="relative")
+    fitted = fit.predict({"x": x})
+    assert np.isfinite(fitted).all()
+    assert fit.objective == pytest.approx(0.5 * np.sum((fitted / y - 1) ** 2), rel=1e-9)
+
+
+def test_more_are_made_while_they_find_new_optima():
+    """A loss that forgets outliers has an optimum per line that some rows lie on; a sum of squares
+    of a law of one exponent has one."""
+    x = np.linspace(1, 30, 30)
+    y = 2 + 5 * x**-0.5 + 0.01 * RNG.normal(size=30)
+    one = lf.fit("E + A/x**alpha", {"x": x, "y": y}, "y")
+    for first, level in ((3, 1.0), (4, 2.0), (5, 3.5)):
+        y[first::4] += level
+    many = quiet("E + A/x**alpha", {"x": x, "y": y}, "y", loss=lf.Cauchy(0.01))
+    assert many.diagnostics["n_starts"] > 2 * one.diagnostics["n_starts"]
+
+
+def test_a_cauchy_loss_finds_what_most_rows_agree_on():
+    """Two fifths of the rows are far off, and not at random."""
+    x = np.geomspace(1, 100, 40)
+    y = 1 + 4 * x**-0.6 + 0.002 * RNG.normal(size=40)
+    y[::5] += 1.5
+    y[3::5] += 0.7
+    fit = quiet("E + A/x**alpha", {"x": x, "y": y}, "y", loss=lf.Cauchy(0.002))
+    assert fit.params["alpha"] == pytest.approx(0.6, abs=0.01)
+
+
+def test_the_gradient_of_a_kinked_fit_is_that_of_its_kinks():
+    x = np.geomspace(1, 100, 25)
+    y = 1 + 4 * x**-0.6 + 0.05 * RNG.normal(size=25)
+    for loss in (lf.Absolute(), lf.Quantile(0.3)):
+        fit = lf.fit("E + A/x**alpha", {"x": x, "y": y}, "y", loss=loss)
+        assert fit.converged and fit.diagnostics["gradient_norm"] < 1e-9
