@@ -78,7 +78,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   L* fixed_;
   Sums now_, next_;
   Damping damping_;
-  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, telling_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, detour_reach_, side_, milestone_at_, at_scale_, patience_, gauss_steps_, iterations_, weights_, moved_;
+  V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, telling_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, detour_reach_, side_, milestone_at_, at_scale_, patience_, gauss_steps_, gauss_damping_, iterations_, weights_, moved_;
   L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_, projected_;
   Status verdict_[W];
   int64_t job_[W];

@@ -72,6 +72,7 @@ template <int kP> void LaneSolver<kP>::refill(int lane) {
   newton_ = stage_ == Stage::finish ? newton_ | mine : broadcast_bits(0);
   patience_ = select(mine, broadcast(job.cautious ? 8.0 : 1.0), patience_);
   gauss_steps_ = select(mine, V{}, gauss_steps_);
+  gauss_damping_ = select(mine, broadcast(kGaussDamping), gauss_damping_);
   damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : job.cautious ? kCautiousDamping : kFirstDampingFinish);
   stretched_ &= ~mine;
   projected_ &= ~mine;
@@ -166,8 +167,15 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
 }
 
 template <int kP> void LaneSolver<kP>::trial_point() {
+  // A lane that goes on for long follows a valley, and those of powers are straight in logarithms.
+  const L crawls = stage_ == Stage::finish ? iterations_ > broadcast(kPatience) : broadcast_bits(0);
+  const bool some = any(crawls);
   for (int i = 0; i < p_; ++i) {
-    const V moved = stage_ == Stage::far && problem_.log_metric[i] ? theta_[i] * v_exp(step_[i]) : theta_[i] + step_[i];
+    V moved = stage_ == Stage::far && problem_.log_metric[i] ? theta_[i] * v_exp(step_[i]) : theta_[i] + step_[i];
+    if (some && problem_.geometric[i]) {
+      const V ratio = step_[i] / theta_[i];
+      moved = select(crawls & (vabs(ratio) < broadcast(kMostOfItself)), theta_[i] * v_exp(ratio), moved);
+    }
     trial_[i] = vmin(vmax(moved, lower_[i]), upper_[i]);
     trial_[i] = select(step_[i] == broadcast(0.0), theta_[i], trial_[i]);
   }

@@ -11,6 +11,9 @@ constexpr double kGaussDamping = 1e-3;       // reweighted steps after Newton fa
 constexpr double kProjectedDamping = 1e-2;   // of linear parameters that a projection sets right, of what it would be
 constexpr double kMostPatience = 8;          // good reweighted steps before Newton is tried again
 constexpr double kNewtonLimit = 1e-2;        // Newton that needs more damping than this is left
+constexpr double kNearSaddle = 1e-4;         // scaled step below which an indefinite matrix is that of a saddle
+constexpr double kSaddleDamping = 1e-6;      // first damping there
+constexpr double kMostOfItself = 0.5;        // a parameter is multiplied by steps up to this fraction of it
 constexpr double kFinishFloor = 1e-6;        // damping of nonlinear parameters, of the energy per O(1) change
 
 // Far phase.

@@ -128,7 +128,11 @@ template <int kP> L LaneSolver<kP>::plan_leaps(L ready) {
   if (!any(looks)) return looks;
   const L leap = looks & ready & (milestone_at_ > broadcast(kPatience)) & (size_ > broadcast(kLeastStride));
   for (int i = 0; i < p_; ++i) {
-    const V to = theta_[i] + detour_reach_ * (theta_[i] - milestone_[i]);
+    V to = theta_[i] + detour_reach_ * (theta_[i] - milestone_[i]);
+    if (problem_.geometric[i]) {
+      const V ratio = theta_[i] / milestone_[i];
+      to = select(ratio > broadcast(0.0), theta_[i] * v_exp(detour_reach_ * v_log(ratio)), to);
+    }
     detour_point_[i] = select(leap, vmin(vmax(to, lower_[i]), upper_[i]), detour_point_[i]);
     milestone_[i] = select(looks, theta_[i], milestone_[i]);
   }

@@ -101,12 +101,14 @@ template <int kP> L LaneSolver<kP>::solve_bounded() {
   return definite;
 }
 
-// Newton's steps failed here: reweighted Gauss-Newton takes over, for longer after every failure.
+// Newton's steps failed here: reweighted Gauss-Newton takes over, damped as before, for longer after
+// every failure.
 template <int kP> void LaneSolver<kP>::leave_newton(L lanes) {
   newton_ &= ~lanes;
   patience_ = select(lanes, vmin(patience_ * broadcast(2.0), broadcast(kMostPatience)), patience_);
   gauss_steps_ = select(lanes, broadcast(0.0), gauss_steps_);
   damping_.reset(lanes, kGaussDamping);
+  damping_.lambda = select(lanes, vmin(gauss_damping_, damping_.lambda), damping_.lambda);
 }
 
 // Reweighted steps that go well hand over to Newton once they have earned it.
@@ -115,6 +117,7 @@ template <int kP> void LaneSolver<kP>::enter_newton(L good) {
   const L ready = good & ~newton_ & (gauss_steps_ >= patience_);
   if (!any(ready)) return;
   newton_ |= ready;
+  gauss_damping_ = select(ready, damping_.lambda, gauss_damping_);
   damping_.reset(ready, kFirstDampingFinish);
 }
 
@@ -142,12 +145,15 @@ template <int kP> void LaneSolver<kP>::step() {
     definite_ = solve_bounded();
     const L again = ~definite_ & ~fresh_ & busy_;
     if (!any(again)) break;
-    const L leave = again & newton_;
+    // Near a saddle the least damping that makes it definite points away from there; reweighted steps would hardly grow.
+    const L newton = again & newton_, saddle = newton & (size_ < broadcast(kNearSaddle)) & (damping_.lambda < broadcast(kNewtonLimit));
+    damping_.lambda = select(saddle, vmax(damping_.lambda * broadcast(8.0), broadcast(kSaddleDamping)), damping_.lambda);
+    const L leave = newton & ~saddle;
     if (any(leave)) {
       leave_newton(leave);
       finish_system();
     }
-    damping_.rejected(again & ~leave, broadcast(stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish));
+    damping_.rejected(again & ~newton, broadcast(stage_ == Stage::far ? kDampingFloorFar : kDampingFloorFinish));
   }
   if (stage_ == Stage::far && problem_.loss == Loss::squared) mark_settled();
   const L still = fresh_ | ~definite_ | ~busy_;
