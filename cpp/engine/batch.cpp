@@ -88,7 +88,7 @@ class Batch {
 
  private:
   static int64_t start_count(const CompiledLaw& program, const ObjectiveSpec& objective, const BatchLaw& law) {
-    return law.starts.given ? law.starts.count : StartSource::count(program, objective, law.lower, law.upper, law.guess, law.starts.asked);
+    return law.starts.given ? law.starts.count : StartSource::count(program, objective, law.lower, law.upper, law.guess, law.starts);
   }
   int64_t group_rows(const Subset& subset, int64_t g) const { return subset.offsets[g + 1] - subset.offsets[g]; }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "scaling.hpp"
+#include "vector_math.hpp"
 
 namespace lawfit {
 
@@ -194,8 +195,8 @@ void shift_centre(const Centring& centring, double* parameters, const double* me
   for (const CentreShift& s : centring.shifts) {
     const double p = s.parameter < 0 ? s.coefficient : s.coefficient * parameters[s.parameter];
     const double shift = direction * p * means[s.column];
-    if (s.multiplies && parameters[s.partner] != 0) parameters[s.partner] *= std::exp(shift);   // none stays none, by whatever factor
-    else if (!s.multiplies) parameters[s.partner] += shift;
+    if (!s.multiplies) parameters[s.partner] += shift;
+    else if (parameters[s.partner] != 0) parameters[s.partner] *= v_exp(broadcast(shift))[0];   // none stays none, by whatever factor
   }
 }
 

@@ -30,13 +30,13 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   jobs_.resize(n);
   outcomes_.resize(n);
   sizes_.resize(n);
+  const bool widens = problem_.leaps && problem_.loss == Loss::cauchy;
   for (size_t k = 0; k < n; ++k) {
     sizes_[k] = ranges[k].size;
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, kSharpest * ranges[k].size};
     jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
-    const bool continues = k > 0 && same_rows(jobs_[k], jobs_[k - 1]);
-    jobs_[k].widened = problem_.leaps && problem_.loss == Loss::cauchy && continues && !jobs_[k - 1].widened;   // every second one
+    if (widens && k > 0) jobs_[k].widened = same_rows(jobs_[k], jobs_[k - 1]) && !jobs_[k - 1].widened;   // every second one
   }
   const bool all_the_way = options_.keep_starts || has_kink(problem_.loss);
   if (!all_the_way && many_starts()) {

@@ -22,6 +22,7 @@ struct StartRequest {
   int64_t count = 0;               // how many are given per group
   bool per_group = false;
   int asked = 0;                   // Sobol starts without screening; 0: automatic
+  int one_in = 1;                  // automatic: of so many, and none around what these find
 };
 
 // One row per fit. Rows of a law in a batch: objectives, subsets, groups, the last fastest.

@@ -46,12 +46,13 @@ void GroupFits::run(FitTable& out) {
   problem_.retraces = starts_ < static_cast<int64_t>(kManyStarts);
   make_starts();
   descend_all();
-  if (!request_.starts.given && !request_.starts.asked) for (int round = 0; round < kHopRounds && hop(round); ++round) {}
+  if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) for (int round = 0; round < kHopRounds && hop(round); ++round) {}
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g]) continue;
     const int64_t row = request_.row(g);
-    reduce_starts(g, row, out);
-    reduce_group(g, row, out);
+    const double low = lowest(g);
+    reduce_starts(g, row, low, out);
+    reduce_group(g, row, low, out);
   }
 }
 
@@ -125,7 +126,7 @@ bool GroupFits::hop(int round) {
   const double least = forgets(problem_.loss) || has_kink(problem_.loss) ? kUnseenOfMany : kUnseen;
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
-    const Outcome& o = *best(g);
+    const Outcome& o = *best(g, lowest(g));
     const bool nowhere = (o.status == Status::not_identified || o.status == Status::stalled) && round < kHopsFromNowhere;
     const bool promising = unseen(g) > least || (round == 0 ? share(g) < kRareBasin : improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
@@ -157,8 +158,8 @@ double GroupFits::lowest(int64_t g) const {
 }
 
 // Of the lowest objectives the one with the least gradient, fitted ones before others.
-const Outcome* GroupFits::best(int64_t g) const {
-  const double limit = lowest(g) * (1 + kTie);
+const Outcome* GroupFits::best(int64_t g, double low) const {
+  const double limit = low * (1 + kTie);
   const Outcome* best = nullptr;
   each_outcome(g, [&](const Outcome& o) {
     if (finite_objective(o) > limit) return;
@@ -169,12 +170,12 @@ const Outcome* GroupFits::best(int64_t g) const {
 }
 
 // Objectives up to this belong to the best optimum; the last term is rounding.
-double GroupFits::basin_limit(int64_t g) const {
-  return lowest(g) * (1 + kSameBasin) + 1e-28 * typical_[g] * typical_[g] * static_cast<double>(count(g));
+double GroupFits::basin_limit(int64_t g, double low) const {
+  return low * (1 + kSameBasin) + 1e-28 * typical_[g] * typical_[g] * static_cast<double>(count(g));
 }
 
 double GroupFits::share(int64_t g) const {
-  const double limit = basin_limit(g);
+  const double limit = basin_limit(g, lowest(g));
   int64_t inside = 0, all = 0;
   each_outcome(g, [&](const Outcome& o) {
     inside += finite_objective(o) <= limit;
@@ -194,7 +195,7 @@ double GroupFits::unseen(int64_t g) {
   });
   std::sort(ends_.begin(), ends_.end());
   double optima = 0, last = -infinity;
-  const double rounding = basin_limit(g) - lowest(g) * (1 + kSameBasin);
+  const double low = lowest(g), rounding = basin_limit(g, low) - low * (1 + kSameBasin);
   for (double f : ends_) {
     optima += f > last * (1 + kSameBasin) + rounding;
     last = f;
@@ -206,8 +207,8 @@ Status GroupFits::own_status(const Outcome& o) const {   // jobs never reached b
   return o.status == Status::cancelled && !cancelled_ ? Status::time_limit : o.status;
 }
 
-void GroupFits::reduce_starts(int64_t g, int64_t row, FitTable& out) const {
-  const double limit = basin_limit(g);
+void GroupFits::reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const {
+  const double limit = basin_limit(g, low);
   double second = infinity;
   int32_t iterations = 0, converged = 0;
   int64_t k = 0, inside = 0;
@@ -257,8 +258,8 @@ Outcome GroupFits::sharpest_end(int64_t g, const Outcome& best, double* values) 
   return lowest;
 }
 
-void GroupFits::reduce_group(int64_t g, int64_t row, FitTable& out) {
-  Outcome o = *best(g);
+void GroupFits::reduce_group(int64_t g, int64_t row, double low, FitTable& out) {
+  Outcome o = *best(g, low);
   double* values = &out.values[row * p_];
   std::copy_n(o.parameters, p_, values);
   if (has_kink(problem_.loss) && std::isfinite(o.objective)) o = sharpest_end(g, o, values);

@@ -35,13 +35,13 @@ class GroupFits {
   bool hop(int round);
   bool improved(int64_t g) const;
   double lowest(int64_t g) const;
-  const Outcome* best(int64_t g) const;
-  double basin_limit(int64_t g) const;
+  const Outcome* best(int64_t g, double low) const;     // low: of the group's objectives
+  double basin_limit(int64_t g, double low) const;
   double share(int64_t g) const;
   double unseen(int64_t g);
-  void reduce_starts(int64_t g, int64_t row, FitTable& out) const;
+  void reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const;
   Outcome sharpest_end(int64_t g, const Outcome& best, double* values);
-  void reduce_group(int64_t g, int64_t row, FitTable& out);
+  void reduce_group(int64_t g, int64_t row, double low, FitTable& out);
   Status own_status(const Outcome& o) const;
   Status certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff);
   Status settled_status(const int8_t* active) const;

@@ -49,6 +49,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void harvest_lanes(L finished, L good, const Certificate& certificate);
   void relax_scale(L local);
   void trial_point();
+  void multiply_trial();
   L solve_linear();
   L stays_inside(L lanes) const;
   void move_linear(L lanes);

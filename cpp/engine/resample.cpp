@@ -17,6 +17,7 @@ namespace {
 constexpr int64_t kChunkNumbers = int64_t{1} << 22;   // drawn weights or targets held at once
 constexpr int64_t kChunkJobs = int64_t{1} << 16;
 constexpr int64_t kDrawnInline = 1 << 15;             // numbers below which one thread draws them
+constexpr int64_t kManyChecks = 20;                    // replicates checked from which each needs but half the starts: together they see more
 
 // work(k) for k in [0, count), on as many threads as there are.
 template <class Work> void for_each(int64_t count, bool small, const FitOptions& options, std::atomic<bool>& cancelled, const Work& work) {
@@ -204,6 +205,7 @@ class ReplicateCall {
     std::vector<const double*> pointers;
     for (const auto& column : columns) pointers.push_back(column.data());
     BatchLaw law{request_.law, std::vector<int>(variables), request_.lower, request_.upper, request_.guess, {}};
+    law.starts.one_in = request_.checked < kManyChecks ? 1 : 2;
     std::iota(law.columns.begin(), law.columns.end(), 0);
     const TableView table{pointers.data(), y.data(), weight.data(), from.sigma ? sigma.data() : nullptr, offsets.back()};
     const BatchRequest request{table, {law}, {request_.objective}, {{nullptr, offsets.data()}}, static_cast<int64_t>(chosen.size())};

@@ -167,19 +167,24 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
 }
 
 template <int kP> void LaneSolver<kP>::trial_point() {
-  // A lane that goes on for long follows a valley, and those of powers are straight in logarithms.
-  const L crawls = stage_ == Stage::finish ? iterations_ > broadcast(kPatience) : broadcast_bits(0);
-  const bool some = any(crawls);
   for (int i = 0; i < p_; ++i) {
-    V moved = stage_ == Stage::far && problem_.log_metric[i] ? theta_[i] * v_exp(step_[i]) : theta_[i] + step_[i];
-    if (some && problem_.geometric[i]) {
-      const V ratio = step_[i] / theta_[i];
-      moved = select(crawls & (vabs(ratio) < broadcast(kMostOfItself)), theta_[i] * v_exp(ratio), moved);
-    }
+    const V moved = stage_ == Stage::far && problem_.log_metric[i] ? theta_[i] * v_exp(step_[i]) : theta_[i] + step_[i];
     trial_[i] = vmin(vmax(moved, lower_[i]), upper_[i]);
     trial_[i] = select(step_[i] == broadcast(0.0), theta_[i], trial_[i]);
   }
+  if (stage_ == Stage::finish) multiply_trial();
   if (any(detour_)) for (int i = 0; i < p_; ++i) trial_[i] = select(detour_, detour_point_[i], trial_[i]);
+}
+
+// A lane that goes on for long follows a valley, and those of powers are straight in logarithms.
+template <int kP> void LaneSolver<kP>::multiply_trial() {
+  const L crawls = iterations_ > broadcast(kPatience);
+  if (!any(crawls)) return;
+  for (int i = 0; i < p_; ++i) {
+    if (!problem_.geometric[i]) continue;
+    const V ratio = step_[i] / theta_[i], moved = vmin(vmax(theta_[i] * v_exp(ratio), lower_[i]), upper_[i]);
+    trial_[i] = select(crawls & (ratio != V{}) & (vabs(ratio) < broadcast(kMostOfItself)), moved, trial_[i]);
+  }
 }
 
 template <int kP> void LaneSolver<kP>::judge() {

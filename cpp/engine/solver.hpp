@@ -40,8 +40,8 @@ struct Job {
   double relax;                          // loss scale to start from; 0: the target
   double sharpest = 0;                   // least smoothing of kinks that rounding leaves meaningful
   bool cautious = false;                 // finish: begin with short reweighted steps
-  const double* target = nullptr;        // rows' T(y), or null for the table's own
   bool widened = false;                  // the loss is approached from a wide scale
+  const double* target = nullptr;        // rows' T(y), or null for the table's own
   const LossNumbers* own = nullptr;      // the loss's numbers for this job, or null for the problem's
 };
 

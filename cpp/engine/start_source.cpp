@@ -57,7 +57,7 @@ StartSource::StartSource(const CompiledLaw& law, const FitRequest& request, cons
 StartPlan StartSource::plan_for(int64_t count) const {
   const ObjectiveSpec& o = request_.objective;
   return plan_starts(law_.graph, law_.analysis, law_.centred, request_.lower, request_.upper, request_.guess, o.space, o.loss, count,
-                     request_.starts.asked);
+                     request_.starts.asked, request_.starts.one_in);
 }
 
 // A maker serves groups that are alike; what it makes for one depends on that one alone.
@@ -87,11 +87,11 @@ bool StartSource::projects() const {
   return (space == Space::log || space == Space::logit) && nonlinear() < static_cast<int>(law_.analysis.linear.size());
 }
 int64_t StartSource::automatic_count() const {
-  return count(law_, request_.objective, request_.lower, request_.upper, request_.guess, request_.starts.asked);
+  return count(law_, request_.objective, request_.lower, request_.upper, request_.guess, request_.starts);
 }
 int64_t StartSource::count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
-                           const std::vector<double>& upper, const std::vector<double>& guess, int asked) {
-  return plan_starts(law.graph, law.analysis, law.centred, lower, upper, guess, objective.space, objective.loss, 1, asked).chosen;
+                           const std::vector<double>& upper, const std::vector<double>& guess, const StartRequest& starts) {
+  return plan_starts(law.graph, law.analysis, law.centred, lower, upper, guess, objective.space, objective.loss, 1, starts.asked, starts.one_in).chosen;
 }
 
 // Starts need no more rows than this: of larger groups a random sample is looked at.

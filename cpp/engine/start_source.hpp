@@ -14,7 +14,7 @@ class StartSource {
   // Each writes starts (natural scale) for the rows of one group of the request.
   int64_t automatic_count() const;
   static int64_t count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
-                       const std::vector<double>& upper, const std::vector<double>& guess, int asked);
+                       const std::vector<double>& upper, const std::vector<double>& guess, const StartRequest& starts);
   void automatic(int64_t group, double* out);
   void project(int64_t group, int64_t starts, double* values);
   // Further starts, around `centre` or, where that is null, anywhere; how many automatic_count() says.

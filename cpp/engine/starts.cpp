@@ -31,7 +31,7 @@ bool choose(double& u, double share) {
 }  // namespace
 
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
-                      std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked) {
+                      std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked, int one_in) {
   StartPlan plan{&analysis, &program, {}, {}, std::move(lower), std::move(upper), std::move(guess), space, 0, 0, false};
   int nonlinear = 0;
   for (size_t k = 0; k < analysis.roles.size(); ++k) {
@@ -56,6 +56,8 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
     plan.nodes = std::max(plan.nodes, 64);
     plan.chosen = std::max(plan.chosen, 12);
   }
+  plan.nodes = std::max(plan.nodes / one_in, 1);
+  plan.chosen = std::max(plan.chosen / one_in, 1);
   if (asked > 0) plan.nodes = plan.chosen = asked;
   return plan;
 }

@@ -20,7 +20,7 @@ struct StartPlan {
   bool subsets;                         // solve linear parameters on random halves of the rows, too
 };
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
-                      std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked);
+                      std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked, int one_in);
 
 class StartMaker {
  public:
