@@ -81,3 +81,21 @@ def test_the_gradient_of_a_kinked_fit_is_that_of_its_kinks():
     for loss in (lf.Absolute(), lf.Quantile(0.3)):
         fit = lf.fit("E + A/x**alpha", {"x": x, "y": y}, "y", loss=loss)
         assert fit.converged and fit.diagnostics["gradient_norm"] < 1e-9
+
+
+def test_many_given_starts_are_shared_among_threads():
+    """Projecting them and looking which basin they are in are cut among the threads."""
+    x = np.geomspace(1, 100, 40)
+    y = (1 + 4 * x**-0.6) * np.exp(0.02 * RNG.normal(size=40))
+    many = 1500
+    starts = {"E": RNG.uniform(0.1, 3, many), "A": RNG.uniform(0.1, 30, many),
+              "alpha": RNG.uniform(0.01, 2, many)}  # fmt: skip
+    one, two, seven = (
+        lf.fit("E + A/x**alpha", {"x": x, "y": y}, "y", on="log", loss=lf.Huber(0.01),
+               starts=starts, threads=threads)
+        for threads in (1, 2, 7)
+    )  # fmt: skip
+    assert one.converged and one.diagnostics["n_starts"] == many
+    for other in (two, seven):
+        assert np.array_equal(other.values, one.values)
+        assert other.diagnostics == one.diagnostics

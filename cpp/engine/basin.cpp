@@ -33,8 +33,8 @@ V BasinTest::objective_at(double way, const LossNumbers& numbers) {
   return sums_.value[0];
 }
 
-void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, const std::vector<const double*>& starts, const LossNumbers& numbers,
-                       std::vector<char>& answer) {
+void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, const double* const* starts, int64_t n, const LossNumbers& numbers,
+                       char* answer) {
   const int lanes = evaluator_.lanes();
   for (int lane = 0; lane < lanes; ++lane) evaluator_.load_lane(lane, table_, begin, count, nullptr, means_.data());
   auto centred = [&](const double* natural) {
@@ -43,10 +43,9 @@ void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, cons
   };
   centred(optimum);
   for (int k = 0; k < p_; ++k) to_[k] = broadcast(scratch_[k]);
-  answer.assign(starts.size(), 0);
-  for (size_t first = 0; first < starts.size(); first += lanes) {
+  for (int64_t first = 0; first < n; first += lanes) {
     for (int lane = 0; lane < W; ++lane) {
-      centred(starts[std::min(first + (lanes == 1 ? 0 : lane), starts.size() - 1)]);
+      centred(starts[std::min(first + (lanes == 1 ? 0 : lane), n - 1)]);
       for (int k = 0; k < p_; ++k) from_[k][lane] = scratch_[k];
     }
     for (int k = 0; k < p_; ++k) logarithmic_[k] = problem_.log_metric[k] ? from_[k] * to_[k] > broadcast(0.0) : broadcast_bits(0);
@@ -57,7 +56,7 @@ void BasinTest::inside(int64_t begin, int64_t count, const double* optimum, cons
       falls &= now <= before * broadcast(1 + kLevel);   // false for NaN
       before = now;
     }
-    for (int lane = 0; lane < lanes && first + lane < starts.size(); ++lane) answer[first + lane] = falls[lane] != 0;
+    for (int lane = 0; lane < lanes && first + lane < n; ++lane) answer[first + lane] = falls[lane] != 0;
   }
 }
 

@@ -11,9 +11,8 @@ class BasinTest {
  public:
   // rows: the most that a group tested here has.
   BasinTest(const Problem& problem, const TableData& table, int64_t rows);
-  // For rows [begin, begin + count): which of the starts (natural scale) lie in the optimum's basin.
-  void inside(int64_t begin, int64_t count, const double* optimum, const std::vector<const double*>& starts, const LossNumbers& numbers,
-              std::vector<char>& answer);
+  // For rows [begin, begin + count): which of n starts (natural scale) lie in the optimum's basin.
+  void inside(int64_t begin, int64_t count, const double* optimum, const double* const* starts, int64_t n, const LossNumbers& numbers, char* answer);
 
  private:
   V objective_at(double way, const LossNumbers& numbers);

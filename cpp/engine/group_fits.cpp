@@ -74,7 +74,7 @@ void GroupFits::make_starts() {
     double* values = &start_values_[g * starts_ * p_];
     if (request_.starts.given) std::copy_n(given(g, 0), starts_ * p_, values);
     if (!usable_[g] || cancelled_) continue;
-    if (request_.starts.given) source_.project(g, starts_, values);
+    if (request_.starts.given) source_.project(g, starts_, values, options_.threads, cancelled_);
     else source_.automatic(g, values);
   }
 }

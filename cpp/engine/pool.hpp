@@ -1,9 +1,11 @@
 // Workers for one call: plain threads, joined before the call returns. The calling thread polls
 // (signals, progress) while they run, so an interrupt is seen within a poll interval.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -37,6 +39,15 @@ void run_workers(int workers, bool inline_is_enough, const Work& work, const std
     }
   }
   for (auto& t : threads) t.join();
+}
+
+// Cuts [0, count) into adjacent parts of multiples of `step`, one a worker: work(worker, begin, end).
+template <class Work>
+void share_range(int64_t count, int64_t step, int workers, const Work& work, const std::function<bool()>& poll, std::atomic<bool>& cancelled) {
+  const int64_t steps = (count + step - 1) / step;
+  const int used = static_cast<int>(std::clamp<int64_t>(steps, 1, std::max(workers, 1)));
+  const auto edge = [&](int w) { return std::min(count, steps * w / used * step); };
+  run_workers(used, used == 1 && !poll, [&](int w) { work(w, edge(w), edge(w + 1)); }, poll, cancelled);
 }
 
 }  // namespace lawfit

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pool.hpp"
 #include "random.hpp"
 #include "stages.hpp"
 
@@ -31,6 +32,7 @@ std::vector<double> linearised_sigma(const FitRequest& request) {
   return sigma;
 }
 
+constexpr int64_t kStartsPerWorker = 16 * W;   // projected by one worker at least
 constexpr int64_t kMostRows = 8192;   // of a group that starts are made from
 
 TableData take_rows(const TableData& table, const std::vector<int64_t>& rows) {
@@ -66,14 +68,22 @@ void StartSource::make_for(int64_t count) {
   const Layout layout = layout_for(count);
   const int64_t capacity = layout == Layout::points ? count : std::min(longest_, kPointsLayout - 1);
   if (made_.layout == layout && made_.capacity == capacity && made_.nodes == plan_.nodes && made_.subsets == plan_.subsets) return;
-  const ObjectiveSpec& o = request_.objective;
-  const bool weighted = weighted_ || layout == Layout::points;
-  linear_ = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, capacity, weighted || plan_.subsets, !linear_table_.inverse_sigma.empty(), layout);
-  real_ = std::make_unique<Evaluator>(law_.centred, o.space, has_kink(o.loss) ? Loss::absolute : o.loss, capacity, weighted,
-                                      !table_.inverse_sigma.empty(), layout);
-  maker_ = std::make_unique<StartMaker>(plan_, law_.exponential_target, law_.analysis.centring, *linear_, *real_,
-                                        has_kink(o.loss) ? 1e-300 : o.scale, o.tail);
   made_ = {layout, capacity, plan_.nodes, plan_.subsets};
+  workers_.clear();
+  workers_.push_back(make_worker());
+}
+
+StartSource::Worker StartSource::make_worker() const {
+  const ObjectiveSpec& o = request_.objective;
+  const bool weighted = weighted_ || made_.layout == Layout::points;
+  Worker worker;
+  worker.linear = std::make_unique<Evaluator>(law_.centred, Space::linear, Loss::squared, made_.capacity, weighted || plan_.subsets,
+                                              !linear_table_.inverse_sigma.empty(), made_.layout);
+  worker.real = std::make_unique<Evaluator>(law_.centred, o.space, has_kink(o.loss) ? Loss::absolute : o.loss, made_.capacity, weighted,
+                                            !table_.inverse_sigma.empty(), made_.layout);
+  worker.maker = std::make_unique<StartMaker>(plan_, law_.exponential_target, law_.analysis.centring, *worker.linear, *worker.real,
+                                              has_kink(o.loss) ? 1e-300 : o.scale, o.tail);
+  return worker;
 }
 
 int StartSource::nonlinear() const {
@@ -103,7 +113,7 @@ StartSource::Rows StartSource::look_at(int64_t group) {
                                   sigma.empty() ? nullptr : sigma.data(), request_.table.rows, Space::linear);
   }
   make_for(std::min(count, kMostRows));
-  if (request_.own) maker_->set_numbers(request_.own[group]);
+  if (request_.own) for (Worker& worker : workers_) worker.maker->set_numbers(request_.own[group]);
   if (count <= kMostRows) return {&linear_table_, &table_, begin, count};
   const Philox stream(seed_, 0x5A3B1Eu);
   std::vector<int64_t> chosen(kMostRows);
@@ -120,16 +130,25 @@ StartSource::Rows StartSource::look_at(int64_t group) {
 
 void StartSource::automatic(int64_t group, double* out) {
   const Rows rows = look_at(group);
-  maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
+  workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
 }
-void StartSource::project(int64_t group, int64_t starts, double* values) {
+void StartSource::project(int64_t group, int64_t starts, double* values, int threads, std::atomic<bool>& cancelled) {
   if (!projects()) return;
-  const Rows rows = look_at(group);
-  maker_->project(*rows.linear, *rows.real, rows.begin, rows.count, starts, values);
+  const int64_t parts = std::min<int64_t>(threads, starts / kStartsPerWorker);
+  Rows rows = look_at(group);
+  if (static_cast<int64_t>(workers_.size()) < parts) {
+    while (static_cast<int64_t>(workers_.size()) < parts) workers_.push_back(make_worker());
+    rows = look_at(group);   // which tells them the group's numbers, too
+  }
+  const size_t p = request_.lower.size();
+  const auto work = [&](int worker, int64_t first, int64_t last) {
+    workers_[static_cast<size_t>(worker)].maker->project(*rows.linear, *rows.real, rows.begin, rows.count, last - first, values + static_cast<size_t>(first) * p);
+  };
+  share_range(starts, W, static_cast<int>(std::max<int64_t>(parts, 1)), work, {}, cancelled);
 }
 void StartSource::more(int64_t group, const double* centre, int round, double* out) {
   const Rows rows = look_at(group);
-  maker_->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
+  workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
 }
 
 }  // namespace lawfit

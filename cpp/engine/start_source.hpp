@@ -1,5 +1,6 @@
 // The starts of every group of a call: made, given, or around an optimum already found.
 #pragma once
+#include <atomic>
 #include <memory>
 
 #include "fit.hpp"
@@ -16,13 +17,18 @@ class StartSource {
   static int64_t count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                        const std::vector<double>& upper, const std::vector<double>& guess, const StartRequest& starts);
   void automatic(int64_t group, double* out);
-  void project(int64_t group, int64_t starts, double* values);
+  void project(int64_t group, int64_t starts, double* values, int threads, std::atomic<bool>& cancelled);
   // Further starts, around `centre` or, where that is null, anywhere; how many automatic_count() says.
   void more(int64_t group, const double* centre, int round, double* out);
   int nonlinear() const;
 
  private:
   bool projects() const;
+  struct Worker {
+    std::unique_ptr<Evaluator> linear, real;
+    std::unique_ptr<StartMaker> maker;
+  };
+  Worker make_worker() const;
   struct Rows { const TableData *linear, *real; int64_t begin, count; };
   Rows look_at(int64_t group);
   StartPlan plan_for(int64_t count) const;
@@ -34,8 +40,7 @@ class StartSource {
   const uint64_t seed_;
   TableData linear_table_, sampled_linear_, sampled_;
   bool weighted_;
-  std::unique_ptr<Evaluator> linear_, real_;
-  std::unique_ptr<StartMaker> maker_;
+  std::vector<Worker> workers_;        // more than one only to share many given starts
   StartPlan plan_;
   struct Made { Layout layout; int64_t capacity; int nodes; bool subsets; };   // what the maker serves
   Made made_{Layout::problems, -1, 0, false};
