@@ -2,8 +2,9 @@
 
 W1 to W4 of ``cases``, whole calls. First everybody's answers are judged: an objective counts as
 correct when it is within 1e-6 of the best that anybody found. Then the solvers take turns, round
-after round, each for at least 50 ms, and the table gives correct fits per second. Slow peers get some of the problems and
-are extrapolated (*). LAWFIT_DATA names the folder of published runs, for W2 and W3.
+after round, each for at least 50 ms, and the table gives correct fits per second. Slow peers get
+some of the problems and are extrapolated (*). LAWFIT_DATA names the folder of published runs, for
+W2 and W3.
 
 Peers: pip install ".[bench]", and for Ceres' TinySolver its headers (Debian: libceres-dev).
 """
