@@ -71,7 +71,7 @@ def check(choice: Choice) -> None:
 
 
 EVERYTHING = list(HealthCheck)
-LARGEST_LOST_SHARE = 0.05   # measured: see the study below
+LARGEST_LOST_SHARE = 0.02   # measured: 10 of 1,800, and at most 2 of a hundred
 
 
 @settings(max_examples=25, suppress_health_check=EVERYTHING)

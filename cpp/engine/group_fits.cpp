@@ -14,7 +14,8 @@ constexpr double kTie = 1e-9;              // relative objective within which th
 constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
 constexpr double kUnseen = 0.02;           // chance of a start to find an optimum not seen yet, above which more are made
 constexpr double kUnseenOfMany = 0.005;    // the same where the loss itself brings optima
-constexpr int kHopRounds = 24;              // searches around the best optimum while they find better ones
+constexpr int kHopRounds = 24;             // further searches at most
+constexpr int kHopsDownhill = 5;           // while they find better ones
 constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
 constexpr double kSharpens = 0.02;         // relative objective that sharper kinks may take off an end
@@ -128,7 +129,7 @@ bool GroupFits::hop(int round) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
     const Outcome& o = *best(g, lowest(g));
     const bool nowhere = (o.status == Status::not_identified || o.status == Status::stalled) && round < kHopsFromNowhere;
-    const bool promising = unseen(g) > least || (round == 0 ? share(g) < kRareBasin : improved(g));
+    const bool promising = unseen(g) > least || (round == 0 ? share(g) < kRareBasin : round < kHopsDownhill && improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
     starts.resize(starts.size() + starts_ * p_);
@@ -191,7 +192,7 @@ double GroupFits::unseen(int64_t g) {
   double n = 0;
   each_outcome(g, [&](const Outcome& o) {
     ++n;
-    if (fitted(o.status)) ends_.push_back(o.objective);
+    if (fitted(o.status) && (has_kink(problem_.loss) || o.inverse_trace < kSoundInverse)) ends_.push_back(o.objective);   // along a flat valley every end is another
   });
   std::sort(ends_.begin(), ends_.end());
   double optima = 0, last = -infinity;
@@ -200,7 +201,7 @@ double GroupFits::unseen(int64_t g) {
     optima += f > last * (1 + kSameBasin) + rounding;
     last = f;
   }
-  return n > 1 ? optima * (optima + 1) / (n * (n - 1)) : 0;
+  return optima > 1 ? optima * (optima + 1) / (n * (n - 1)) : 0;   // one alone raises no doubt
 }
 
 Status GroupFits::own_status(const Outcome& o) const {   // jobs never reached before the deadline are still marked cancelled
