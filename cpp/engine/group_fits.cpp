@@ -160,6 +160,8 @@ double GroupFits::lowest(int64_t g) const {
 
 // Of the lowest objectives the one with the least gradient, fitted ones before others.
 const Outcome* GroupFits::best(int64_t g, double low) const {
+  const Round& round = rounds_.front();
+  if (rounds_.size() == 1 && round.each == 1) return round.descent->outcomes().data() + round.place[g];   // nothing to choose
   const double limit = low * (1 + kTie);
   const Outcome* best = nullptr;
   each_outcome(g, [&](const Outcome& o) {
