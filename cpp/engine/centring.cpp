@@ -70,15 +70,14 @@ class CentreFinder {
         if (!simple_slope(graph_, n.a == node ? n.b : n.a, shift.parameter, shift.coefficient)) return;
         if (!absorb(use, shift)) return;
       } else if (n.op == Op::ADD || n.op == Op::SUB) {   // slope one, used bare
-        if (!bare_offset(use, node, shift)) return;
+        if (at_an_edge(use) || !bare_offset(use, node, shift)) return;
         shifts_.push_back(shift);
       } else {
         return;
       }
     }
     if (!powers_.empty() && (!logarithmic(graph_, node) || !rescale(column))) return;
-    // A bare column only moves its offset: nothing trades off, and near the edge of a domain the sum would be rounded.
-    if (std::all_of(shifts_.begin(), shifts_.end(), [](const CentreShift& s) { return s.parameter < 0; })) return;
+    if (shifts_.empty()) return;
     centring.nodes.push_back(node);
     centring.shifts.insert(centring.shifts.end(), shifts_.begin(), shifts_.end());
   }
@@ -86,6 +85,13 @@ class CentreFinder {
  private:
   struct Power { int node, parameter; double coefficient; };   // exp(coefficient * parameter * column)
 
+  // The edge of a logarithm's or a root's domain is where the sum is zero: moved there and back it would be rounded.
+  bool at_an_edge(int sum) const {
+    return std::any_of(consumers_[sum].begin(), consumers_[sum].end(), [&](int above) {
+      const Op op = graph_[above].op;
+      return op == Op::LOG || op == Op::LOG2 || op == Op::LOG10 || op == Op::LOG1P || op == Op::SQRT || op == Op::POW;
+    });
+  }
   bool bare_offset(int use, int node, CentreShift& shift) {
     const Node& n = graph_[use];
     int other = n.a == node ? n.b : n.a;
