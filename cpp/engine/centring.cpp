@@ -1,7 +1,6 @@
 #include "centring.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "scaling.hpp"
 #include "vector_math.hpp"

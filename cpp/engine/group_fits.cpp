@@ -75,7 +75,7 @@ void GroupFits::make_starts() {
     double* values = &start_values_[g * starts_ * p_];
     if (request_.starts.given) std::copy_n(given(g, 0), starts_ * p_, values);
     if (!usable_[g] || cancelled_) continue;
-    if (request_.starts.given) source_.project(g, starts_, values, options_.threads, cancelled_);
+    if (request_.starts.given) source_.project(g, starts_, values, options_.threads);
     else source_.automatic(g, values);
   }
 }
@@ -127,9 +127,10 @@ bool GroupFits::hop(int round) {
   const double least = forgets(problem_.loss) || has_kink(problem_.loss) ? kUnseenOfMany : kUnseen;
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
-    const Outcome& o = *best(g, lowest(g));
+    const double low = lowest(g);
+    const Outcome& o = *best(g, low);
     const bool nowhere = (o.status == Status::not_identified || o.status == Status::stalled) && round < kHopsFromNowhere;
-    const bool promising = unseen(g) > least || (round == 0 ? share(g) < kRareBasin : round < kHopsDownhill && improved(g));
+    const bool promising = unseen(g, low) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
     starts.resize(starts.size() + starts_ * p_);
@@ -177,8 +178,8 @@ double GroupFits::basin_limit(int64_t g, double low) const {
   return low * (1 + kSameBasin) + 1e-28 * typical_[g] * typical_[g] * static_cast<double>(count(g));
 }
 
-double GroupFits::share(int64_t g) const {
-  const double limit = basin_limit(g, lowest(g));
+double GroupFits::share(int64_t g, double low) const {
+  const double limit = basin_limit(g, low);
   int64_t inside = 0, all = 0;
   each_outcome(g, [&](const Outcome& o) {
     inside += finite_objective(o) <= limit;
@@ -189,7 +190,7 @@ double GroupFits::share(int64_t g) const {
 
 // Of starts that find each optimum in proportion to the size of its basin, with nothing known about
 // the sizes: the chance that one more finds a new optimum (Boender and Rinnooy Kan 1987).
-double GroupFits::unseen(int64_t g) {
+double GroupFits::unseen(int64_t g, double low) {
   ends_.clear();
   double n = 0;
   each_outcome(g, [&](const Outcome& o) {
@@ -198,7 +199,7 @@ double GroupFits::unseen(int64_t g) {
   });
   std::sort(ends_.begin(), ends_.end());
   double optima = 0, last = -infinity;
-  const double low = lowest(g), rounding = basin_limit(g, low) - low * (1 + kSameBasin);
+  const double rounding = basin_limit(g, low) - low * (1 + kSameBasin);
   for (double f : ends_) {
     optima += f > last * (1 + kSameBasin) + rounding;
     last = f;
@@ -247,7 +248,7 @@ Outcome GroupFits::sharpest_end(int64_t g, const Outcome& best, double* values) 
   int looked = 0;
   for (const Outcome* end : ends) {
     if (looked > 0 && !(end->objective > last * (1 + kSameBasin))) continue;   // the same end again
-    last = end == &best ? best.objective : std::max(end->objective, last);
+    last = end->objective;
     std::copy_n(end->parameters, p_, at.data());
     const Polished polished = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), end->gradient_norm, at.data());
     if (looked == 0 || polished.objective < lowest.objective * (1 - kTie)) {

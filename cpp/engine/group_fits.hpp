@@ -37,8 +37,8 @@ class GroupFits {
   double lowest(int64_t g) const;
   const Outcome* best(int64_t g, double low) const;     // low: of the group's objectives
   double basin_limit(int64_t g, double low) const;
-  double share(int64_t g) const;
-  double unseen(int64_t g);
+  double share(int64_t g, double low) const;
+  double unseen(int64_t g, double low);
   void reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const;
   Outcome sharpest_end(int64_t g, const Outcome& best, double* values);
   void reduce_group(int64_t g, int64_t row, double low, FitTable& out);

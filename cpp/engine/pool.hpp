@@ -41,13 +41,17 @@ void run_workers(int workers, bool inline_is_enough, const Work& work, const std
   for (auto& t : threads) t.join();
 }
 
+// How many of the workers share_range() has a part for.
+inline int range_workers(int64_t count, int64_t step, int workers) {
+  return static_cast<int>(std::clamp<int64_t>((count + step - 1) / step, 1, std::max(workers, 1)));
+}
 // Cuts [0, count) into adjacent parts of multiples of `step`, one a worker: work(worker, begin, end).
-template <class Work>
-void share_range(int64_t count, int64_t step, int workers, const Work& work, const std::function<bool()>& poll, std::atomic<bool>& cancelled) {
+template <class Work> void share_range(int64_t count, int64_t step, int workers, const Work& work) {
   const int64_t steps = (count + step - 1) / step;
-  const int used = static_cast<int>(std::clamp<int64_t>(steps, 1, std::max(workers, 1)));
+  const int used = range_workers(count, step, workers);
   const auto edge = [&](int w) { return std::min(count, steps * w / used * step); };
-  run_workers(used, used == 1 && !poll, [&](int w) { work(w, edge(w), edge(w + 1)); }, poll, cancelled);
+  std::atomic<bool> cancelled{false};   // nobody asks: parts are short
+  run_workers(used, used == 1, [&](int w) { work(w, edge(w), edge(w + 1)); }, nullptr, cancelled);
 }
 
 }  // namespace lawfit

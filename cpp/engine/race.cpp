@@ -11,7 +11,6 @@ namespace lawfit {
 namespace {
 constexpr size_t kLeaders = 2;        // of a group's starts that finish in one round of a race
 constexpr int kLegIterations = 10, kLegs = 2;   // of the far phase between two looks at a race
-constexpr int64_t kStartsPerWorker = 16 * W;    // looked at by one worker at least
 constexpr uint32_t kWitnessEvery = 50;
 constexpr double kBehind = 2;         // times the optimum's objective
 constexpr int kFinishLeg = 100;       // iterations of the finish before starts far behind are given up
@@ -140,7 +139,7 @@ void Descent::still_left(Field& field) const {
 void Descent::absorb(std::vector<Field>& fields) {
   std::vector<const double*> starts;
   std::vector<char> inside;
-  std::vector<std::unique_ptr<BasinTest>> tests(static_cast<size_t>(std::max(options_.threads, 1)));   // one a worker
+  std::vector<std::unique_ptr<BasinTest>> tests;   // one a worker
   int64_t made_for = -1;
   std::vector<int64_t> tested;
   for (Field& field : fields) {
@@ -157,14 +156,17 @@ void Descent::absorb(std::vector<Field>& fields) {
     }
     if (tested.empty()) continue;
     const int64_t rows = jobs_[best].count;
-    if (made_for != rows) for (auto& test : tests) test = std::make_unique<BasinTest>(problem_, table_, rows);
+    if (made_for != rows) tests.clear();
     made_for = rows;
+    const int64_t n = static_cast<int64_t>(starts.size());
+    const size_t workers = static_cast<size_t>(range_workers(n, kStartsPerWorker, options_.threads));
+    while (tests.size() < workers) tests.push_back(std::make_unique<BasinTest>(problem_, table_, rows));
     inside.assign(starts.size(), 0);
     const auto look = [&](int worker, int64_t first, int64_t last) {
       tests[static_cast<size_t>(worker)]->inside(jobs_[best].begin, rows, outcomes_[best].parameters, &starts[static_cast<size_t>(first)], last - first,
                                                  numbers_of(problem_, jobs_[best]), &inside[static_cast<size_t>(first)]);
     };
-    share_range(static_cast<int64_t>(starts.size()), kStartsPerWorker, options_.threads, look, {}, cancelled_);
+    share_range(n, kStartsPerWorker, options_.threads, look);
     const Outcome found = outcomes_[best];
     for (size_t i = 0; i < inside.size(); ++i) {
       if (!inside[i]) continue;

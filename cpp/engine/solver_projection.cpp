@@ -1,6 +1,7 @@
 // Variable projection: a trial whose nonlinear part went somewhere good may be spoilt by its linear
 // part, which one linear solve puts right. Where that is not exact, far steps are projected before
-// they are tried, and lanes make detours: points to try out of turn, after a failed step, before an exponent of zero, and ahead in a long valley.
+// they are tried, and lanes make detours: points to try out of turn, after a failed step, before an
+// exponent of zero, and ahead in a long valley.
 #include <algorithm>
 
 #include "cholesky.hpp"

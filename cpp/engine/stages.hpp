@@ -9,6 +9,8 @@ namespace lawfit {
 
 constexpr int64_t kPointsLayout = 4096;    // rows from which one problem fills all lanes
 
+constexpr int64_t kStartsPerWorker = 16 * W;   // that one worker looks at, at least, where starts are shared out
+
 inline Layout layout_for(int64_t rows) { return rows >= kPointsLayout ? Layout::points : Layout::problems; }
 
 struct StageRun {

@@ -32,7 +32,6 @@ std::vector<double> linearised_sigma(const FitRequest& request) {
   return sigma;
 }
 
-constexpr int64_t kStartsPerWorker = 16 * W;   // projected by one worker at least
 constexpr int64_t kMostRows = 8192;   // of a group that starts are made from
 
 TableData take_rows(const TableData& table, const std::vector<int64_t>& rows) {
@@ -132,19 +131,18 @@ void StartSource::automatic(int64_t group, double* out) {
   const Rows rows = look_at(group);
   workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
 }
-void StartSource::project(int64_t group, int64_t starts, double* values, int threads, std::atomic<bool>& cancelled) {
+void StartSource::project(int64_t group, int64_t starts, double* values, int threads) {
   if (!projects()) return;
-  const int64_t parts = std::min<int64_t>(threads, starts / kStartsPerWorker);
-  Rows rows = look_at(group);
-  if (static_cast<int64_t>(workers_.size()) < parts) {
-    while (static_cast<int64_t>(workers_.size()) < parts) workers_.push_back(make_worker());
-    rows = look_at(group);   // which tells them the group's numbers, too
+  const Rows rows = look_at(group);
+  const size_t p = request_.lower.size(), used = static_cast<size_t>(range_workers(starts, kStartsPerWorker, threads));
+  while (workers_.size() < used) {
+    workers_.push_back(make_worker());
+    if (request_.own) workers_.back().maker->set_numbers(request_.own[group]);
   }
-  const size_t p = request_.lower.size();
   const auto work = [&](int worker, int64_t first, int64_t last) {
     workers_[static_cast<size_t>(worker)].maker->project(*rows.linear, *rows.real, rows.begin, rows.count, last - first, values + static_cast<size_t>(first) * p);
   };
-  share_range(starts, W, static_cast<int>(std::max<int64_t>(parts, 1)), work, {}, cancelled);
+  share_range(starts, kStartsPerWorker, threads, work);
 }
 void StartSource::more(int64_t group, const double* centre, int round, double* out) {
   const Rows rows = look_at(group);

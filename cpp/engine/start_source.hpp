@@ -1,6 +1,5 @@
 // The starts of every group of a call: made, given, or around an optimum already found.
 #pragma once
-#include <atomic>
 #include <memory>
 
 #include "fit.hpp"
@@ -17,7 +16,7 @@ class StartSource {
   static int64_t count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                        const std::vector<double>& upper, const std::vector<double>& guess, const StartRequest& starts);
   void automatic(int64_t group, double* out);
-  void project(int64_t group, int64_t starts, double* values, int threads, std::atomic<bool>& cancelled);
+  void project(int64_t group, int64_t starts, double* values, int threads);
   // Further starts, around `centre` or, where that is null, anywhere; how many automatic_count() says.
   void more(int64_t group, const double* centre, int round, double* out);
   int nonlinear() const;
