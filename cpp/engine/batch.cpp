@@ -12,25 +12,34 @@ namespace lawfit {
 
 namespace {
 constexpr int64_t kUnitRows = 32768, kLeastUnitRows = 4096;   // rows that one unit of work holds
+constexpr int64_t kLeastSearchedRows = 1024;                  // the same where every group has many starts
 constexpr int kUnitsPerWorker = 4;
 constexpr double kInlineRows = 2e4;                           // rows x starts below which threads cost more than they bring
 
-// Groups of one subset whose columns are alike in sign, so that one program serves them.
+// Groups of all subsets whose columns are alike in sign, so that one program serves them. They are
+// numbered through: group g of subset s is s * groups + g.
 struct Part {
   std::vector<bool> positive;
-  std::vector<int64_t> groups;
+  std::vector<int64_t> numbers;
 };
 
 struct Unit {
   const BatchLaw* law;
   const CompiledLaw* compiled;
   const ObjectiveSpec* objective;
-  const Subset* subset;
-  const int64_t* groups;           // numbers of the groups
+  const int64_t* numbers;
   int64_t count;
   FitTable* out;
   int64_t first_row;
 };
+
+// Where one group of one subset stands: rows [begin, end) of the subset's list, or of the table.
+struct Place { const int64_t* rows; int64_t begin, end; };
+Place place_of(const BatchRequest& request, int64_t number) {
+  const Subset& subset = request.subsets[static_cast<size_t>(number / request.groups)];
+  const int64_t* offset = subset.offsets + number % request.groups;
+  return {subset.rows, offset[0], offset[1]};
+}
 
 // The rows of one unit, side by side, as one small table. Rows that already stand so are not copied.
 struct UnitRows {
@@ -39,28 +48,27 @@ struct UnitRows {
   std::vector<const double*> columns;
   TableView view;
 
-  UnitRows(const TableView& table, const Unit& unit) {
-    const Subset& subset = *unit.subset;
-    int64_t rows = 0;
-    bool adjacent = !subset.rows;
+  UnitRows(const BatchRequest& request, const Unit& unit) {
+    std::vector<Place> places;
+    bool adjacent = true;
     for (int64_t k = 0; k < unit.count; ++k) {
-      const int64_t g = unit.groups[k];
-      rows += subset.offsets[g + 1] - subset.offsets[g];
-      offsets.push_back(rows);
-      adjacent &= k == 0 || g == unit.groups[k - 1] + 1;
+      const Place place = place_of(request, unit.numbers[k]);
+      offsets.push_back(offsets.back() + place.end - place.begin);
+      adjacent &= !place.rows && (k == 0 || place.begin == places.back().end);
+      places.push_back(place);
     }
-    const int64_t first = unit.count ? subset.offsets[unit.groups[0]] : 0;
+    const int64_t first = unit.count ? places[0].begin : 0, rows = offsets.back();
     memory.resize(adjacent ? 0 : static_cast<size_t>(rows) * (unit.law->columns.size() + 3));
     double* next = memory.data();
     auto take = [&](const double* source) -> const double* {
       if (!source) return nullptr;
       if (adjacent) return source + first;
       double* out = next;
-      next += rows;
-      for (int64_t k = 0, at = 0; k < unit.count; ++k)
-        for (int64_t r = subset.offsets[unit.groups[k]]; r < subset.offsets[unit.groups[k] + 1]; ++r, ++at) out[at] = source[subset.rows ? subset.rows[r] : r];
+      for (const Place& place : places)
+        for (int64_t r = place.begin; r < place.end; ++r) *next++ = source[place.rows ? place.rows[r] : r];
       return out;
     };
+    const TableView& table = request.table;
     for (int column : unit.law->columns) columns.push_back(take(table.columns[column]));
     view = {columns.data(), take(table.y), take(table.weight), take(table.sigma), rows};
   }
@@ -90,7 +98,6 @@ class Batch {
   static int64_t start_count(const CompiledLaw& program, const ObjectiveSpec& objective, const BatchLaw& law) {
     return law.starts.given ? law.starts.count : StartSource::count(program, objective, law.lower, law.upper, law.guess, law.starts);
   }
-  int64_t group_rows(const Subset& subset, int64_t g) const { return subset.offsets[g + 1] - subset.offsets[g]; }
 
   // Per group: is every value of this column positive?
   const std::vector<uint8_t>& signs(const Subset& subset, int column) {
@@ -103,7 +110,7 @@ class Batch {
       return flags;
     }
     for (int64_t g = 0; g < request_.groups; ++g) {
-      const int64_t begin = subset.offsets[g], rows = group_rows(subset, g);
+      const int64_t begin = subset.offsets[g], rows = subset.offsets[g + 1] - begin;
       if (!subset.rows) { flags[g] = all_positive(values + begin, rows); continue; }
       bool all = true;
       for (int64_t r = begin; r < begin + rows; ++r) all &= values[subset.rows[r]] > 0 && values[subset.rows[r]] < infinity;
@@ -112,28 +119,31 @@ class Batch {
     return flags;
   }
 
-  std::vector<Part> parts(const Subset& subset, const std::vector<int>& columns) {
+  std::vector<Part> parts(const std::vector<int>& columns) {
     std::map<std::vector<bool>, size_t> known;
     std::vector<Part> parts;
     std::vector<bool> positive(columns.size());
     size_t last = 0;
-    std::vector<const uint8_t*> flags;
-    for (int column : columns) flags.push_back(signs(subset, column).data());
-    const int64_t last_group = request_.groups - 1;
-    if (last_group >= 0 && std::all_of(flags.begin(), flags.end(), [&](const uint8_t* f) { return std::equal(f, f + last_group, f + 1); })) {
-      for (size_t c = 0; c < columns.size(); ++c) positive[c] = flags[c][0];
-      parts.push_back({positive, std::vector<int64_t>(static_cast<size_t>(request_.groups))});
-      std::iota(parts[0].groups.begin(), parts[0].groups.end(), 0);
-      return parts;
-    }
-    for (int64_t g = 0; g < request_.groups; ++g) {
-      for (size_t c = 0; c < columns.size(); ++c) positive[c] = flags[c][g];
+    const auto part_of = [&]() -> Part& {
       if (parts.empty() || parts[last].positive != positive) {
         const auto [at, fresh] = known.try_emplace(positive, parts.size());
         if (fresh) parts.push_back({positive, {}});
         last = at->second;
       }
-      parts[last].groups.push_back(g);
+      return parts[last];
+    };
+    const int64_t groups = request_.groups;
+    for (size_t s = 0; s < request_.subsets.size() && groups > 0; ++s) {
+      std::vector<const uint8_t*> flags;
+      for (int column : columns) flags.push_back(signs(request_.subsets[s], column).data());
+      const int64_t first = static_cast<int64_t>(s) * groups;
+      const bool alike = std::all_of(flags.begin(), flags.end(), [&](const uint8_t* f) { return std::equal(f, f + groups - 1, f + 1); });
+      for (int64_t g = 0; g < groups; g += alike ? groups : 1) {
+        for (size_t c = 0; c < columns.size(); ++c) positive[c] = flags[c][g];
+        std::vector<int64_t>& numbers = part_of().numbers;
+        numbers.resize(numbers.size() + static_cast<size_t>(alike ? groups : 1));
+        std::iota(numbers.end() - (alike ? groups : 1), numbers.end(), first + g);
+      }
     }
     return parts;
   }
@@ -148,49 +158,47 @@ class Batch {
     int64_t rows = 0;
     for (const Subset& subset : request_.subsets) rows += subset.offsets[request_.groups];
     const int64_t all = rows * static_cast<int64_t>(request_.laws.size() * request_.objectives.size());
-    unit_rows_ = std::clamp(all / (kUnitsPerWorker * std::max(options_.threads, 1)), kLeastUnitRows, kUnitRows);
+    const int64_t share = all / (kUnitsPerWorker * std::max(options_.threads, 1));
     for (size_t l = 0; l < request_.laws.size(); ++l) {
       const BatchLaw& law = request_.laws[l];
-      std::map<std::vector<bool>, const CompiledLaw*> compiled;
-      for (size_t s = 0; s < request_.subsets.size(); ++s)
-        for (Part& part : parts(request_.subsets[s], law.columns)) {
-          const CompiledLaw*& program = compiled[part.positive];
-          if (!program) {
-            programs_.push_back(std::make_unique<CompiledLaw>(law.view, part.positive, law.lower, law.upper));
-            program = programs_.back().get();
-          }
-          groups_.push_back(std::move(part.groups));
-          if (options_.keep_starts)
-            for (const ObjectiveSpec& objective : request_.objectives)
-              tables_[l].starts = std::max(tables_[l].starts, start_count(*program, objective, law));
-          for (size_t o = 0; o < request_.objectives.size(); ++o)
-            cut(law, *program, request_.objectives[o], request_.subsets[s], groups_.back(), tables_[l],
-                static_cast<int64_t>(o) * each + static_cast<int64_t>(s) * request_.groups);
+      const int64_t unit_rows = std::clamp(share, law.starts.given ? kLeastUnitRows : kLeastSearchedRows, kUnitRows);
+      for (Part& part : parts(law.columns)) {
+        programs_.push_back(std::make_unique<CompiledLaw>(law.view, part.positive, law.lower, law.upper));
+        const CompiledLaw& program = *programs_.back();
+        numbers_.push_back(std::move(part.numbers));
+        for (size_t o = 0; o < request_.objectives.size(); ++o) {
+          const ObjectiveSpec& objective = request_.objectives[o];
+          if (options_.keep_starts) tables_[l].starts = std::max(tables_[l].starts, start_count(program, objective, law));
+          cut({&law, &program, &objective, numbers_.back().data(), 0, &tables_[l], static_cast<int64_t>(o) * each}, unit_rows);
         }
+      }
       if (options_.keep_starts) tables_[l].keep_starts();
       if (std::any_of(request_.objectives.begin(), request_.objectives.end(), [](const ObjectiveSpec& o) { return o.estimates(); }))
         tables_[l].keep_numbers();
     }
   }
 
-  void cut(const BatchLaw& law, const CompiledLaw& program, const ObjectiveSpec& objective, const Subset& subset,
-           const std::vector<int64_t>& groups, FitTable& out, int64_t first_row) {
-    const int64_t n = static_cast<int64_t>(groups.size());
-    for (int64_t first = 0; first < n;) {
-      int64_t last = first, rows = 0;
-      while (last < n && (last == first || rows + group_rows(subset, groups[last]) <= unit_rows_)) rows += group_rows(subset, groups[last++]);
-      units_.push_back({&law, &program, &objective, &subset, groups.data() + first, last - first, &out, first_row});
-      work_ += static_cast<double>(rows) * (law.starts.given ? static_cast<double>(law.starts.count) : 16.0);
-      first = last;
+  // Units of about so many rows out of the groups in numbers_.back().
+  void cut(Unit unit, int64_t unit_rows) {
+    const int64_t* end = numbers_.back().data() + numbers_.back().size();
+    const auto rows_of = [&](int64_t number) { const Place place = place_of(request_, number); return place.end - place.begin; };
+    while (unit.numbers != end) {
+      int64_t rows = 0;
+      const int64_t* last = unit.numbers;
+      while (last != end && (last == unit.numbers || rows + rows_of(*last) <= unit_rows)) rows += rows_of(*last++);
+      unit.count = last - unit.numbers;
+      units_.push_back(unit);
+      work_ += static_cast<double>(rows) * (unit.law->starts.given ? static_cast<double>(unit.law->starts.count) : 16.0);
+      unit.numbers = last;
     }
   }
 
   void fit(const Unit& unit, const FitOptions& options) {
-    const UnitRows rows(request_.table, unit);
+    const UnitRows rows(request_, unit);
     const FitRequest request{rows.view, rows.offsets.data(), unit.count, *unit.objective, unit.law->lower, unit.law->upper, unit.law->guess,
-                             unit.law->starts, unit.groups, unit.first_row};
+                             unit.law->starts, unit.numbers, unit.first_row};
     if (options.limits.deadline > 0 && now_seconds() > options.limits.deadline) {
-      for (int64_t k = 0; k < unit.count; ++k) unit.out->status[unit.first_row + unit.groups[k]] = static_cast<int8_t>(Status::time_limit);
+      for (int64_t k = 0; k < unit.count; ++k) unit.out->status[unit.first_row + unit.numbers[k]] = static_cast<int8_t>(Status::time_limit);
       return;
     }
     fit_groups(*unit.compiled, request, options, cancelled_, *unit.out);
@@ -200,10 +208,10 @@ class Batch {
   FitOptions options_;
   std::vector<FitTable> tables_;
   std::vector<std::unique_ptr<CompiledLaw>> programs_;
-  std::vector<std::vector<int64_t>> groups_;
+  std::vector<std::vector<int64_t>> numbers_;
   std::map<std::pair<const Subset*, int>, std::vector<uint8_t>> signs_;
   std::vector<Unit> units_;
-  int64_t unit_rows_ = kUnitRows, fits_ = 0;
+  int64_t fits_ = 0;
   double work_ = 0;
   std::atomic<int64_t> done_{0};
   std::atomic<bool> cancelled_{false};

@@ -20,7 +20,7 @@ struct FitOptions {
 struct StartRequest {
   const double* given = nullptr;   // starts x parameters, or groups x starts x parameters; null: made here
   int64_t count = 0;               // how many are given per group
-  bool per_group = false;
+  int64_t sets = 0;                // one of them a group; 0: all groups share one
   int asked = 0;                   // Sobol starts without screening; 0: automatic
   int one_in = 1;                  // automatic: of so many, and none around what these find
 };
@@ -49,7 +49,7 @@ struct FitRequest {
   ObjectiveSpec objective;
   std::vector<double> lower, upper, guess;   // guess: NaN where unknown
   StartRequest starts;
-  const int64_t* numbers = nullptr;   // of the groups, counting into given starts; null: 0, 1, ...
+  const int64_t* numbers = nullptr;   // of the groups, counting through the subsets; null: 0, 1, ...
   int64_t first_row = 0;              // of group number 0 in the result
   const LossNumbers* own = nullptr;   // per group of the request: the loss's numbers; null: the objective's
   bool compact = false;               // rows of the result are this request's groups, one after the other

@@ -66,7 +66,7 @@ bool GroupFits::usable(int64_t g) const {
 
 const double* GroupFits::given(int64_t g, int64_t s) const {
   const StartRequest& starts = request_.starts;
-  return starts.given + ((starts.per_group ? request_.number(g) * starts_ : 0) + s) * p_;
+  return starts.given + ((starts.sets ? request_.number(g) % starts.sets * starts_ : 0) + s) * p_;
 }
 
 void GroupFits::make_starts() {

@@ -72,7 +72,7 @@ class SharedFit {
   // Fresh starts can only tell something where they were not given.
   bool searching() const { return !request_.starts.given; }
   double row_start(int64_t s, int k) const {
-    return request_.starts.given[(request_.starts.per_group ? 0 : s) * p_ + k];
+    return request_.starts.given[(request_.starts.sets ? 0 : s) * p_ + k];
   }
 
   // Signals and the time limit, looked at between the engine's calls.
@@ -121,7 +121,7 @@ class SharedFit {
       if (std::find(out.begin(), out.end(), values) == out.end()) out.push_back(std::move(values));
     };
     if (request_.starts.given) {
-      const int64_t starts = request_.starts.per_group ? 1 : std::min<int64_t>(request_.starts.count, kMostGiven);
+      const int64_t starts = request_.starts.sets ? 1 : std::min<int64_t>(request_.starts.count, kMostGiven);
       for (int64_t s = 0; s < starts; ++s) {
         std::vector<double> values;
         for (int k : split_.shared) values.push_back(row_start(s, k));
@@ -177,11 +177,11 @@ class SharedFit {
     std::vector<double> given;
     if (from) {
       for (int64_t g = 0; g < request_.groups; ++g) for (int k : split_.own) given.push_back((*from)[g * p_ + k]);
-      law.starts = {given.data(), 1, true, 0};
+      law.starts = {given.data(), 1, request_.groups, 0};
     } else if (request_.starts.given) {
-      const int64_t starts = request_.starts.count, sets = request_.starts.per_group ? request_.groups : 1;
+      const int64_t starts = request_.starts.count, sets = std::max<int64_t>(request_.starts.sets, 1);
       for (int64_t s = 0; s < sets * starts; ++s) for (int k : split_.own) given.push_back(request_.starts.given[s * p_ + k]);
-      law.starts = {given.data(), starts, request_.starts.per_group, 0};
+      law.starts = {given.data(), starts, request_.starts.sets, 0};
     }
     const TableView table{columns.data(), request_.table.y, request_.table.weight, request_.table.sigma, request_.table.rows};
     return fits(law, table, request_.offsets, request_.groups);
@@ -223,7 +223,7 @@ class SharedFit {
       if (!pooled_.empty()) consider(pooled_.data());
       if (request_.starts.given)
         for (int64_t s = 0; s < request_.starts.count; ++s)
-          consider(request_.starts.given + ((request_.starts.per_group ? g * request_.starts.count : 0) + s) * p_);
+          consider(request_.starts.given + ((request_.starts.sets ? g * request_.starts.count : 0) + s) * p_);
       std::copy(best.begin(), best.end(), &out.values[g * p_]);
     }
   }

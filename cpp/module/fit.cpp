@@ -25,8 +25,8 @@ struct LawArguments {
     given = t[5].cast<Doubles>();
     require(given.ndim() == 2 || given.ndim() == 3, "starts: expected (starts, parameters) or (groups, starts, parameters)");
     require(given.shape(given.ndim() - 1) == p, "starts: wrong number of parameters");
-    law.starts.per_group = given.ndim() == 3;
-    require(!law.starts.per_group || given.shape(0) == groups, "starts: wrong number of groups");
+    law.starts.sets = given.ndim() == 3 ? groups : 0;
+    require(given.ndim() == 2 || given.shape(0) == groups, "starts: wrong number of groups");
     law.starts.given = given.data();
     law.starts.count = given.shape(given.ndim() - 2);
     require(law.starts.count > 0, "starts: none given");

@@ -40,8 +40,8 @@ struct SharedArguments {
     given = in.cast<Doubles>();
     require(given.ndim() == 2 || given.ndim() == 3, "starts: expected (starts, parameters) or (groups, starts, parameters)");
     require(given.shape(given.ndim() - 1) == lower.size() && given.shape(given.ndim() - 2) > 0, "starts: wrong shape");
-    request.starts.per_group = given.ndim() == 3;
-    require(!request.starts.per_group || given.shape(0) == request.groups, "starts: wrong number of groups");
+    request.starts.sets = given.ndim() == 3 ? request.groups : 0;
+    require(given.ndim() == 2 || given.shape(0) == request.groups, "starts: wrong number of groups");
     request.starts.given = given.data();
     request.starts.count = given.shape(given.ndim() - 2);
   }

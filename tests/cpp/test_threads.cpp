@@ -26,7 +26,7 @@ struct Groups {
   Groups(const Table& data, int64_t groups, int copies, bool given = false) : offsets(groups + 1) {
     for (int64_t k = 0; k <= groups; ++k) offsets[k] = k * kRows;
     BatchLaw one{law.view(), {0, 1}, laws::two_terms_lower, laws::no_upper(5), std::vector<double>(5, not_a_number), {}};
-    if (given) one.starts = {near.data(), 1, false, 0};
+    if (given) one.starts = {near.data(), 1, 0, 0};
     request = {data.view(), std::vector<BatchLaw>(copies, one), {{Space::log, Loss::squared, 1, 0.5}}, {{nullptr, offsets.data()}}, groups};
   }
 };
