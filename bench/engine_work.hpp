@@ -67,7 +67,7 @@ inline FitTable fit_groups(const Groups& g, int threads) {
   std::iota(columns.begin(), columns.end(), 0);
   const size_t p = g.law.parameters;
   const BatchLaw law{g.law.view(), columns, std::vector<double>(p, -INFINITY), std::vector<double>(p, INFINITY),
-                     std::vector<double>(p, not_a_number), {g.starts.data(), 1, true, 0}};
+                     std::vector<double>(p, not_a_number), {g.starts.data(), 1, g.count, 0}};
   FitOptions options;
   options.threads = threads;
   return std::move(fit_batch({g.table(), {law}, {{Space::linear, Loss::squared, 1, 0.5}}, {{nullptr, offsets.data()}}, g.count}, options)[0]);
@@ -80,7 +80,7 @@ inline FitTable fit_from_grid(const laws::Table& data, const std::vector<double>
   const laws::Builder law = laws::two_terms();
   const std::vector<int64_t> offsets = {0, data.rows()};
   const BatchLaw one{law.view(), {0, 1}, std::vector<double>(5, -INFINITY), std::vector<double>(5, INFINITY),
-                     std::vector<double>(5, not_a_number), {starts.data(), static_cast<int64_t>(starts.size() / 5), false, 0}};
+                     std::vector<double>(5, not_a_number), {starts.data(), static_cast<int64_t>(starts.size() / 5), 0, 0}};
   return std::move(fit_batch({data.view(), {one}, {log_huber}, {{nullptr, offsets.data()}}, 1}, FitOptions())[0]);
 }
 // Every step-th start of Hoffmann's grid.

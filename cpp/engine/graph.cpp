@@ -27,7 +27,7 @@ bool power_of_two(double x) {
   return x != 0 && std::isfinite(x) && std::isfinite(1 / x) && std::frexp(std::fabs(x), &exponent) == 0.5;
 }
 bool commutes(Op op) {
-  return op == Op::ADD || op == Op::MUL || op == Op::LOGADDEXP || op == Op::BETALN || op == Op::EQUAL;
+  return op == Op::ADD || op == Op::MUL || op == Op::MUL0 || op == Op::LOGADDEXP || op == Op::BETALN || op == Op::EQUAL;
 }
 }  // namespace
 
@@ -64,7 +64,7 @@ double scalar_value(Op op, double a, double b, double c) {
     case Op::LOGADDEXP: r = v_logaddexp(x, y); break;
     case Op::MIN: return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b);
     case Op::MAX: return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b);
-    case Op::MUL0: return a == 0 ? 0 : a * b;
+    case Op::MUL0: return a == 0 || b == 0 ? 0 : a * b;
     case Op::DIV0: return a == 0 ? 0 : a / b;
     case Op::BETALN: r = v_betaln(x, y); break;
     case Op::LESS: return a < b;
@@ -139,13 +139,18 @@ int Graph::make(Op op, int a, int b, int c) {
     case Op::SQUARE: if (nodes_[a].op == Op::SQRT && known_positive(nodes_[a].a)) return nodes_[a].a; break;
     case Op::MUL0:
       if (is_constant(a, 0)) return a;
+      if (is_constant(b, 0)) return b;
       if (is_constant(a) || (is_constant(b) && std::isfinite(nodes_[b].value))) return product(a, b);
       break;
     case Op::DIV0: if (known_positive(b)) return quotient(a, b); break;
     default: break;
   }
+  return node(op, a, b);
+}
+
+int Graph::node(Op op, int a, int b, int c) {
   if (b >= 0 && commutes(op) && a > b) std::swap(a, b);
-  return add_node({op, a, b, -1, 0});
+  return add_node({op, a, b, c, 0});
 }
 
 int Graph::choice(int condition, int yes, int no) {

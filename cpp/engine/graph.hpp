@@ -48,6 +48,7 @@ class Graph {
   int parameter(int index);
   int variable(int index);
   int make(Op op, int a, int b = -1, int c = -1);
+  int node(Op op, int a, int b = -1, int c = -1);   // as it stands, not simplified
 
   const Node& operator[](int i) const { return nodes_[i]; }
   int size() const { return static_cast<int>(nodes_.size()); }

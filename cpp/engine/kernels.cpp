@@ -32,7 +32,8 @@ template <Op O> LAWFIT_INLINE V apply(V a, V b, V c) {
   // Minimum and maximum keep a NaN from either side, as NumPy's do.
   else if constexpr (O == Op::MIN) return select(a <= b, a, select(is_nan(a), a, b));
   else if constexpr (O == Op::MAX) return select(a >= b, a, select(is_nan(a), a, b));
-  else if constexpr (O == Op::MUL0) return select(a == zero, zero, a * b);
+  else if constexpr (O == Op::MUL0) return select(a == zero, zero, select(b == zero, zero, a * b));
+  else if constexpr (O == Op::NMUL0) return select(a == zero, zero, select(b == zero, zero, -(a * b)));
   else if constexpr (O == Op::DIV0) return select(a == zero, zero, a / b);
   else if constexpr (O == Op::BETALN) return v_betaln(a, b);
   else if constexpr (O == Op::LESS) return select(a < b, one, zero);
@@ -85,7 +86,7 @@ Kernel kernel(Op op, bool a, bool b, bool c) {
 #define TERNARY(name) case Op::name: return ternary<Op::name>(a, b, c);
     BINARY(ADD) BINARY(SUB) BINARY(MUL) BINARY(DIV) BINARY(LOGADDEXP) BINARY(MIN) BINARY(MAX)
     BINARY(MUL0) BINARY(DIV0) BINARY(BETALN) BINARY(LESS) BINARY(LESS_EQUAL) BINARY(EQUAL)
-    BINARY(NMUL) BINARY(EXPMUL) BINARY(DIGAMMA_GAP) BINARY(TRIGAMMA_GAP)
+    BINARY(NMUL) BINARY(NMUL0) BINARY(EXPMUL) BINARY(DIGAMMA_GAP) BINARY(TRIGAMMA_GAP)
     TERNARY(FMA) TERNARY(FNMA) TERNARY(WHERE)
     UNARY(NEG) UNARY(EXP) UNARY(LOG) UNARY(LOG1P) UNARY(EXPM1) UNARY(SQRT) UNARY(ABS) UNARY(SIN) UNARY(COS)
     UNARY(ARCTAN) UNARY(TANH) UNARY(ERF) UNARY(NORMCDF) UNARY(LOGISTIC) UNARY(GAMMALN) UNARY(SIGN)

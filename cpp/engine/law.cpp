@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "factors.hpp"
+
 namespace lawfit {
 
 namespace {
@@ -44,12 +46,13 @@ CompiledLaw::CompiledLaw(const GraphView& view, const std::vector<bool>& positiv
   }
   analysis = analyse(graph, root, view.parameters, movable, unbounded, view.parameters <= kLargestSecondOrder);
   bool second_order = view.parameters <= kLargestSecondOrder;
-  natural = compile(graph, root, analysis, false, true, second_order);
+  const int value = share_factors(graph, root, analysis);
+  natural = compile(graph, value, analysis, false, true, second_order);
   if (natural.points.size() > kLargestProgram) {
     second_order = false;
-    natural = compile(graph, root, analysis, false, true, false);
+    natural = compile(graph, value, analysis, false, true, false);
   }
-  centred = compile(graph, root, analysis, true, true, second_order);
+  centred = compile(graph, value, analysis, true, true, second_order);
   const Op last = graph[root].op;
   exponential_target = last == Op::LOG || last == Op::LOGADDEXP;
 }

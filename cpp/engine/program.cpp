@@ -138,16 +138,17 @@ class Compiler {
   }
   Slot slot_of(int i) const { return i < 0 ? Slot{} : slot_[i]; }
 
-  // One point instruction per mixed node, with products folded into the sum or exponential
-  // that is their only use.
+  // One point instruction per mixed node, with products folded into the sum or exponential, and
+  // reciprocals into the product, that is their only use.
   struct Fused { Op op; int a, b, c; };
   void emit_points() {
     const int n = graph_.size();
     std::vector<Fused> code(n, Fused{Op::CONST, -1, -1, -1});
     std::vector<char> absorbed(n, 0);
-    auto lone_product = [&](int i) {
-      return i >= 0 && class_[i] == mixed && uses_[i] == 1 && !is_output_[i] && code[i].op == Op::MUL && !absorbed[i];
+    auto lone = [&](int i, Op op) {
+      return i >= 0 && class_[i] == mixed && uses_[i] == 1 && !is_output_[i] && code[i].op == op && !absorbed[i];
     };
+    auto lone_product = [&](int i) { return lone(i, Op::MUL); };
     for (int i = 0; i < n; ++i) {
       if (class_[i] != mixed) continue;
       const Node& node = graph_[i];
@@ -158,9 +159,17 @@ class Compiler {
       };
       if (node.op == Op::EXP && lone_product(node.a)) absorb(node.a, Op::EXPMUL, -1);
       else if (node.op == Op::NEG && lone_product(node.a)) absorb(node.a, Op::NMUL, -1);
+      else if (node.op == Op::NEG && lone(node.a, Op::MUL0)) absorb(node.a, Op::NMUL0, -1);
       else if (node.op == Op::ADD && lone_product(node.b)) absorb(node.b, Op::FMA, node.a);
       else if (node.op == Op::ADD && lone_product(node.a)) absorb(node.a, Op::FMA, node.b);
       else if (node.op == Op::SUB && lone_product(node.b)) absorb(node.b, Op::FNMA, node.a);
+      const bool guarded = node.op == Op::MUL0;
+      if ((node.op == Op::MUL || guarded) && node.a != node.b)
+        for (auto [x, reciprocal] : {std::pair{node.a, node.b}, std::pair{node.b, node.a}})
+          if (lone(reciprocal, Op::RECIPROCAL) && f.op == node.op) {
+            absorbed[reciprocal] = 1;
+            f = {guarded ? Op::DIV0 : Op::DIV, x, code[reciprocal].a, -1};
+          }
       code[i] = f;
     }
     allocate_blocks(code, absorbed);

@@ -1,0 +1,370 @@
+#include "factors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <queue>
+#include <tuple>
+
+namespace lawfit {
+
+namespace {
+constexpr double kJacobianWeight = 4, kHessianWeight = 1;   // how often what serves them is computed
+constexpr double kUniformCost = 0.05;       // of a product of parameters alone, in what one per row costs
+constexpr size_t kMostFactors = 20000;      // of all products together: larger laws stay as they are
+
+using Pair = std::pair<int, int>;
+
+// sign * product, the product a list of atoms; number 0 is the empty one.
+struct Term { int sign = 1, product = 0; };
+
+// What products are made of: a node as it stands, an operation on terms, or a pair of other atoms.
+struct Atom {
+  enum Kind { leaf, operation, pair } kind;
+  Op op = Op::CONST;
+  std::array<Term, 3> operands{};
+  int node = -1;                            // leaves; others once they are built
+  Pair factors{-1, -1};
+  int built_sign = 1;                       // the node's value is this times the atom's
+};
+
+class Factoring {
+ public:
+  Factoring(Graph& graph, int root, Analysis& analysis) : graph_(graph), root_(root), analysis_(analysis), nodes_(graph.size()) { product_of({}); }
+
+  int run() {
+    find_live();
+    for (int i = 0; i < nodes_; ++i) if (live_[i]) take_apart(i);
+    each_output([&](int& node, double weight) { need(terms_[node].product, weight); });
+    size_t factors = 0;
+    for (const auto& [product, weight] : weights_) factors += products_[product].size();
+    if (factors > kMostFactors) return root_;
+    join_pairs();
+    each_output([&](int& node, double) { want(terms_[node]); });
+    each_output([&](int& node, double) { node = build(terms_[node]); });
+    return in_value_[root_] ? value_[root_] : root_;
+  }
+
+ private:
+  template <class Visit> void each_output(const Visit& visit) {
+    for (int& j : analysis_.jacobian) if (j != kZero) visit(j, kJacobianWeight);
+    for (auto& row : analysis_.hessian) for (int& h : row) if (h != kZero) visit(h, kHessianWeight);
+  }
+
+  void find_live() {
+    live_.assign(nodes_, 0);
+    in_value_.assign(nodes_, 0);
+    live_[root_] = in_value_[root_] = 1;
+    each_output([&](int& node, double) { live_[node] = 1; });
+    for (int i = nodes_ - 1; i >= 0; --i)
+      for (int child : {graph_[i].a, graph_[i].b, graph_[i].c}) if (child >= 0) {
+        live_[child] |= live_[i];
+        in_value_[child] |= in_value_[i];
+      }
+    centred_.assign(nodes_, 0);
+    for (int node : analysis_.centring.nodes) centred_[node] = 1;
+    terms_.resize(nodes_);
+    value_.resize(nodes_);
+    own_.assign(nodes_, -1);
+    for (int i = 0; i < nodes_; ++i) value_[i] = i;
+  }
+
+  // Taking apart.
+
+  void take_apart(int i) {
+    const Node n = graph_[i];
+    if (in_value_[i]) value_[i] = rewritten(i);
+    if (n.op == Op::CONST) terms_[i] = constant_term(n.value);
+    else if (centred_[i] || n.a < 0) terms_[i] = leaf_term(value_[i]);
+    else if (is_product(n.op)) terms_[i] = product_term(n);
+    else if (in_value_[i] || !n.on_parameters) terms_[i] = leaf_term(value_[i]);
+    else terms_[i] = operation_term(n);
+    guarded_ |= n.op == Op::MUL0 || n.op == Op::DIV0;
+    if (in_value_[i]) keep_own(i, n);
+  }
+
+  static bool is_product(Op op) {
+    return op == Op::MUL || op == Op::MUL0 || op == Op::SQUARE || op == Op::NEG || op == Op::DIV || op == Op::DIV0 || op == Op::RECIPROCAL;
+  }
+
+  // The value's own node, with products in place of divisions by parameters.
+  int rewritten(int i) {
+    const Node n = graph_[i];
+    if (!graph_.mixed(i)) return i;
+    const int a = n.a < 0 ? -1 : value_[n.a], b = n.b < 0 ? -1 : value_[n.b], c = n.c < 0 ? -1 : value_[n.c];
+    if (n.op == Op::DIV && !graph_[b].on_data && !graph_.is_constant(b)) return plain(Op::MUL, a, graph_.node(Op::RECIPROCAL, b));
+    return a == n.a && b == n.b && c == n.c ? i : graph_.node(n.op, a, b, c);
+  }
+
+  // Products that the value computes anyway can be used as they are.
+  void keep_own(int i, const Node& n) {
+    const Op op = graph_[value_[i]].op;
+    own_[i] = single(terms_[i]);
+    if (op == Op::RECIPROCAL && own_[i] >= 0) atoms_[own_[i]].node = value_[i];
+    if (centred_[i] || (op != Op::MUL && op != Op::MUL0 && op != Op::SQUARE)) return;
+    own_[i] = leaf(value_[i]);
+    const int x = own_[n.a], y = n.op == Op::SQUARE ? x : n.op == Op::DIV ? single(inverse(terms_[n.b])) : own_[n.b];
+    if (x >= 0 && y >= 0) available_.emplace(std::minmax(x, y), own_[i]);
+  }
+  int single(Term term) const { return term.sign > 0 && products_[term.product].size() == 1 ? products_[term.product][0] : -1; }
+
+  Term product_term(const Node& n) {
+    const Term a = terms_[n.a];
+    switch (n.op) {
+      case Op::NEG: return {-a.sign, a.product};
+      case Op::SQUARE: return times(a, a);
+      case Op::RECIPROCAL: return inverse(a);
+      case Op::DIV: case Op::DIV0: return times(a, inverse(terms_[n.b]));
+      default: return times(a, terms_[n.b]);
+    }
+  }
+
+  Term operation_term(const Node& n) {
+    Atom atom{Atom::operation, n.op};
+    int k = 0;
+    for (int child : {n.a, n.b, n.c}) if (child >= 0) atom.operands[k++] = terms_[child];
+    if (n.op != Op::ADD && n.op != Op::SUB) return single_term(known(atom), 1);
+    // Sums and differences alike: the first term comes first and is added.
+    if (n.op == Op::SUB) atom.operands[1].sign *= -1;
+    if (atom.operands[1].product < atom.operands[0].product) std::swap(atom.operands[0], atom.operands[1]);
+    const int sign = atom.operands[0].sign;
+    for (int t : {0, 1}) atom.operands[t].sign *= sign;
+    atom.op = Op::ADD;
+    return single_term(known(atom), sign);
+  }
+
+  Term inverse(Term t) {
+    const std::vector<int>& atoms = products_[t.product];
+    if (atoms.empty()) return t;
+    if (atoms.size() == 1 && atoms_[atoms[0]].kind == Atom::leaf && graph_.is_constant(atoms_[atoms[0]].node))
+      return times({t.sign, 0}, constant_term(1 / graph_[atoms_[atoms[0]].node].value));
+    return single_term(known({Atom::operation, Op::RECIPROCAL, {Term{1, t.product}}}), t.sign);
+  }
+
+  Term times(Term a, Term b) {
+    std::vector<int> atoms;
+    double constant = 1;
+    for (int product : {a.product, b.product})
+      for (int atom : products_[product]) {
+        const int node = atoms_[atom].kind == Atom::leaf ? atoms_[atom].node : -1;
+        if (node >= 0 && graph_.is_constant(node)) constant *= graph_[node].value;
+        else atoms.push_back(atom);
+      }
+    if (constant != 1) atoms.push_back(leaf(graph_.constant(constant)));
+    return {a.sign * b.sign, product_of(std::move(atoms))};
+  }
+
+  Term constant_term(double value) {
+    if (!std::isfinite(value) || value == 0) return leaf_term(graph_.constant(value));
+    const int sign = value < 0 ? -1 : 1;
+    return {sign, std::fabs(value) == 1 ? 0 : product_of({leaf(graph_.constant(std::fabs(value)))})};
+  }
+
+  Term leaf_term(int node) { return single_term(leaf(node), 1); }
+  Term single_term(int atom, int sign) { return {sign, product_of({atom})}; }
+  int leaf(int node) {
+    Atom atom{Atom::leaf};
+    atom.node = node;
+    return known(atom);
+  }
+
+  int known(const Atom& atom) {
+    std::vector<int> key{atom.kind, static_cast<int>(atom.op), atom.node};
+    for (const Term& t : atom.operands) { key.push_back(t.sign); key.push_back(t.product); }
+    const auto [at, is_new] = atom_ids_.try_emplace(std::move(key), static_cast<int>(atoms_.size()));
+    if (is_new) atoms_.push_back(atom);
+    return at->second;
+  }
+
+  int product_of(std::vector<int> atoms) {
+    std::sort(atoms.begin(), atoms.end());
+    const auto [at, is_new] = product_ids_.try_emplace(atoms, static_cast<int>(products_.size()));
+    if (is_new) products_.push_back(std::move(atoms));
+    return at->second;
+  }
+
+  void need(int product, double weight) {
+    double& known = weights_[product];
+    if (known >= weight) return;
+    known = weight;
+    for (size_t k = 0; k < products_[product].size(); ++k) {
+      const Atom atom = atoms_[products_[product][k]];
+      if (atom.kind != Atom::operation) continue;
+      for (int t = 0; t < arity(atom.op); ++t) need(atom.operands[t].product, weight);
+    }
+  }
+
+  // Joining.
+
+  // Pairs that save most come first, the older ones of equal ones, until every product is one atom.
+  void join_pairs() {
+    for (const auto& [product, weight] : weights_) note_pairs(product, -1);
+    while (!queue_.empty()) {
+      const Candidate next = queue_.top();
+      queue_.pop();
+      const Pair pair{-std::get<2>(next), -std::get<3>(next)};
+      const Candidate now = candidate(pair);
+      if (std::get<0>(now) < 0) continue;
+      if (now != next) { queue_.push(now); continue; }
+      const int joined = join(pair);
+      for (int product : places_[pair]) replace(product, pair, joined);
+    }
+  }
+
+  bool holds(int product, Pair pair) const {
+    const std::vector<int>& atoms = products_[product];
+    const auto first = std::find(atoms.begin(), atoms.end(), pair.first);
+    if (first == atoms.end()) return false;
+    return pair.first == pair.second ? std::find(first + 1, atoms.end(), pair.second) != atoms.end()
+                                     : std::find(atoms.begin(), atoms.end(), pair.second) != atoms.end();
+  }
+
+  bool uniform(int atom) const {
+    const Atom& a = atoms_[atom];
+    if (a.kind == Atom::leaf) return !graph_[a.node].on_data;
+    if (a.kind == Atom::pair) return uniform(a.factors.first) && uniform(a.factors.second);
+    for (int t = 0; t < arity(a.op); ++t)
+      for (int factor : products_[a.operands[t].product]) if (!uniform(factor)) return false;
+    return true;
+  }
+
+  using Candidate = std::tuple<double, int, int, int>;   // what it saves, both uniform?, the atoms (the oldest are the largest)
+  Candidate candidate(Pair pair) {
+    double all = 0, largest = 0;
+    for (int product : places_[pair])
+      if (holds(product, pair)) {
+        all += weights_[product];
+        largest = std::max(largest, weights_[product]);
+      }
+    const bool both = uniform(pair.first) && uniform(pair.second);
+    const double saved = all == 0 ? -1 : (available_.count(pair) ? all : all - largest) * (both ? kUniformCost : 1);
+    return {saved, both, -pair.first, -pair.second};
+  }
+
+  // All pairs of a product, or only those with one atom.
+  void note_pairs(int product, int with) {
+    const std::vector<int>& atoms = products_[product];
+    for (size_t i = 0; i < atoms.size(); ++i)
+      for (size_t k = i + 1; k < atoms.size(); ++k) {
+        if (with >= 0 && atoms[i] != with && atoms[k] != with) continue;
+        const Pair pair = std::minmax(atoms[i], atoms[k]);
+        std::vector<int>& places = places_[pair];
+        if (std::find(places.begin(), places.end(), product) != places.end()) continue;
+        places.push_back(product);
+        queue_.push(candidate(pair));
+      }
+  }
+
+  int join(Pair pair) {
+    if (const auto own = available_.find(pair); own != available_.end()) return own->second;
+    Atom atom{Atom::pair};
+    atom.factors = pair;
+    atoms_.push_back(atom);
+    return static_cast<int>(atoms_.size()) - 1;
+  }
+
+  void replace(int product, Pair pair, int joined) {
+    bool replaced = false;
+    while (holds(product, pair)) {
+      std::vector<int>& atoms = products_[product];
+      atoms.erase(std::find(atoms.begin(), atoms.end(), pair.first));
+      atoms.erase(std::find(atoms.begin(), atoms.end(), pair.second));
+      atoms.push_back(joined);
+      replaced = true;
+    }
+    if (replaced) note_pairs(product, joined);
+  }
+
+  // Building.
+
+  // The sign that an output is read with; the first one to ask decides.
+  void want(Term term) {
+    if (products_[term.product].size() == 1) wanted_.emplace(products_[term.product][0], term.sign);
+  }
+
+  int build(Term term) {
+    const std::vector<int>& atoms = products_[term.product];
+    if (atoms.empty()) return graph_.constant(term.sign);
+    const int atom = atoms[0];
+    const int node = built(atom);
+    return atoms_[atom].built_sign == term.sign ? node : negative(node);
+  }
+
+  int built(int id) {
+    if (atoms_[id].node >= 0) return atoms_[id].node;
+    const Atom atom = atoms_[id];
+    int sign = 1;
+    const int node = atom.kind == Atom::pair ? built_pair(atom, sign) : atom.op == Op::ADD ? built_sum(atom, sign) : built_operation(atom);
+    const auto wish = wanted_.find(id);
+    const bool turn = wish != wanted_.end() && wish->second != sign;
+    atoms_[id].node = turn ? negative(node) : node;
+    atoms_[id].built_sign = turn ? -sign : sign;
+    return atoms_[id].node;
+  }
+
+  int built_pair(const Atom& atom, int& sign) {
+    const auto [x, y] = atom.factors;
+    const int a = built(x), b = built(y);
+    sign = atoms_[x].built_sign * atoms_[y].built_sign;
+    if (a == b) return plain(Op::SQUARE, a);
+    return plain(guarded_ ? Op::MUL0 : Op::MUL, a, b);
+  }
+
+  int built_sum(const Atom& atom, int& sign) {
+    int node[2], signs[2];
+    for (int t : {0, 1}) {
+      const Term& term = atom.operands[t];
+      const std::vector<int>& factors = products_[term.product];
+      node[t] = factors.empty() ? graph_.constant(1) : built(factors[0]);
+      signs[t] = term.sign * (factors.empty() ? 1 : atoms_[factors[0]].built_sign);
+    }
+    sign = signs[0] < 0 && signs[1] < 0 ? -1 : 1;
+    if (signs[0] == signs[1]) return plain(Op::ADD, node[0], node[1]);
+    return signs[0] > 0 ? plain(Op::SUB, node[0], node[1]) : plain(Op::SUB, node[1], node[0]);
+  }
+
+  int built_operation(const Atom& atom) {
+    int node[3] = {-1, -1, -1};
+    for (int t = 0; t < arity(atom.op); ++t) node[t] = build(atom.operands[t]);
+    return plain(atom.op, node[0], node[1], node[2]);
+  }
+
+  int negative(int node) {
+    if (graph_.is_constant(node)) return graph_.constant(-graph_[node].value);
+    if (graph_[node].op == Op::SUB && graph_.mixed(node)) return plain(Op::SUB, graph_[node].b, graph_[node].a);
+    return plain(Op::NEG, node);
+  }
+
+  // A centred node stands for itself less its mean. Where the same operation is meant as it is, it
+  // is written in another way.
+  int plain(Op op, int a, int b = -1, int c = -1) {
+    const int node = graph_.node(op, a, b, c);
+    if (node >= nodes_ || !centred_[node]) return node;
+    return graph_.node(op, graph_.node(Op::MUL, a, graph_.constant(1)), b, c);
+  }
+
+  Graph& graph_;
+  const int root_;
+  Analysis& analysis_;
+  const int nodes_;                        // of the graph as it came
+  bool guarded_ = false;
+  std::vector<char> live_, in_value_, centred_;
+  std::vector<Term> terms_;
+  std::vector<int> value_, own_;           // per node of the value: as rewritten; its atom, or -1
+  std::vector<Atom> atoms_;
+  std::map<std::vector<int>, int> atom_ids_;
+  std::vector<std::vector<int>> products_;
+  std::map<std::vector<int>, int> product_ids_;
+  std::map<int, double> weights_;          // of the products that are needed
+  std::map<Pair, int> available_;
+  std::map<Pair, std::vector<int>> places_;   // the products that had a pair
+  std::priority_queue<Candidate> queue_;
+  std::map<int, int> wanted_;
+};
+
+}  // namespace
+
+int share_factors(Graph& graph, int root, Analysis& analysis) { return Factoring(graph, root, analysis).run(); }
+
+}  // namespace lawfit
