@@ -99,3 +99,22 @@ def test_many_given_starts_are_shared_among_threads():
     for other in (two, seven):
         assert np.array_equal(other.values, one.values)
         assert other.diagnostics == one.diagnostics
+
+
+def test_an_offset_beside_a_power_is_of_any_size():
+    """Where one row alone stands out, ``b`` is many orders below ``x**d`` at the optimum."""
+    x = np.geomspace(16, 1250, 14)
+    y = np.r_[0.999, 0.985, 0.979, np.full(11, 0.992)]
+    fit = quiet("lcdb_mmf4", {"x": x, "acc": y}, "acc")
+    steep = quiet("lcdb_mmf4", {"x": x, "acc": y}, "acc", starts={"a": 4e4, "b": 0.2, "c": 1, "d": 5})
+    assert fit.objective <= steep.objective * (1 + 1e-6)
+
+
+def test_one_row_may_decide_an_amplitude():
+    """A narrow Cauchy loss has an optimum at every row."""
+    x, y = np.array([1.2, 4.8, 6.2, 9.6, 11.7, 19.1]), np.array([0.84, 0.35, 0.12, -0.01, -0.04, 0.0])
+    law = lf.Law("p*logistic(q - x)").bound(q=(4.7, None))
+    fit = quiet(law, {"x": x, "y": y}, "y", loss="cauchy:0.003")
+    for row in range(3):
+        other = quiet(law, {"x": x, "y": y}, "y", loss="cauchy:0.003", starts={"p": y[row] * (1 + np.exp(x[row] - 4.7)), "q": 4.7})
+        assert fit.objective <= other.objective * (1 + 1e-6)

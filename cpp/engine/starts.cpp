@@ -133,7 +133,9 @@ double StartMaker::draw_one(int k, double u, int node) const {
     case Role::scale:
       return choose(u, 0.6) ? log_uniform(u, closest_[k] / 10, size * 10) : log_uniform(u, size, size * 1e8);
     case Role::log_amplitude: return choose(u, 0.5) ? target_size_ + 5 * u - 4 : 16 * u - 6;
-    case Role::offset: return choose(u, 0.5) ? 10 * u - 5 : target_size_ * (4 * u - 2);
+    case Role::offset:   // beside a power of a centred column, which is of any size on either side of one
+      if (plan_.lower[k] >= 0 && choose(u, 0.5)) return log_uniform(u, 1e-5, 1e5);
+      return choose(u, 0.5) ? 10 * u - 5 : target_size_ * (4 * u - 2);
     default: return (choose(u, 0.75) ? 1 : -1) * log_uniform(u, 0.02, 50);
   }
 }
@@ -224,11 +226,16 @@ void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t cou
   subset_.resize(count);
   for (int lane = 0; lane < linear_.lanes(); ++lane) {
     const int node = first + lane;
+    if (node % 2 == 0) {
+      linear_.load_lane(lane, table, begin, count, nullptr, means_.data());
+      continue;
+    }
     const Philox stream(seed, 0x5B5E7u + static_cast<uint64_t>(node));
-    const double few = (static_cast<double>(linear_parameters_.size()) + 2) / static_cast<double>(count);
-    const double share = node % 4 == 1 ? 0.5 : node % 4 == 3 ? few : 1;
+    const size_t linear = linear_parameters_.size();
+    const double few = static_cast<double>(linear) + (linear == 1 && node % 8 == 7 ? 0.5 : 2);   // one row may decide one amplitude
+    const double limit = (node % 4 == 1 ? 0.5 : few / static_cast<double>(count)) * 4294967296.0;
     for (int64_t r = 0; r < count; ++r) {
-      const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < share * 4294967296.0;
+      const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < limit;
       subset_[r] = drawn ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;
     }
     linear_.load_drawn(lane, table, begin, count, subset_.data(), means_.data());
