@@ -4,17 +4,14 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <queue>
-#include <tuple>
+
+#include "common_pairs.hpp"
 
 namespace lawfit {
 
 namespace {
 constexpr double kJacobianWeight = 4, kHessianWeight = 1;   // how often what serves them is computed
-constexpr double kUniformCost = 0.05;       // of a product of parameters alone, in what one per row costs
 constexpr size_t kMostFactors = 20000;      // of all products together: larger laws stay as they are
-
-using Pair = std::pair<int, int>;
 
 // sign * product, the product a list of atoms; number 0 is the empty one.
 struct Term { int sign = 1, product = 0; };
@@ -38,9 +35,10 @@ class Factoring {
     for (int i = 0; i < nodes_; ++i) if (live_[i]) take_apart(i);
     each_output([&](int& node, double weight) { need(terms_[node].product, weight); });
     size_t factors = 0;
-    for (const auto& [product, weight] : weights_) factors += products_[product].size();
+    weights_.resize(products_.size());
+    for (size_t k = 0; k < products_.size(); ++k) factors += weights_[k] > 0 ? products_[k].size() : 0;
     if (factors > kMostFactors) return root_;
-    join_pairs();
+    join();
     each_output([&](int& node, double) { want(terms_[node]); });
     each_output([&](int& node, double) { node = build(terms_[node]); });
     return in_value_[root_] ? value_[root_] : root_;
@@ -185,6 +183,7 @@ class Factoring {
   }
 
   void need(int product, double weight) {
+    weights_.resize(std::max(weights_.size(), products_.size()));
     double& known = weights_[product];
     if (known >= weight) return;
     known = weight;
@@ -195,85 +194,25 @@ class Factoring {
     }
   }
 
-  // Joining.
-
-  // Pairs that save most come first, the older ones of equal ones, until every product is one atom.
-  void join_pairs() {
-    for (const auto& [product, weight] : weights_) note_pairs(product, -1);
-    while (!queue_.empty()) {
-      const Candidate next = queue_.top();
-      queue_.pop();
-      const Pair pair{-std::get<2>(next), -std::get<3>(next)};
-      const Candidate now = candidate(pair);
-      if (std::get<0>(now) < 0) continue;
-      if (now != next) { queue_.push(now); continue; }
-      const int joined = join(pair);
-      for (int product : places_[pair]) replace(product, pair, joined);
+  // Products of one atom each, pairs being atoms, too.
+  void join() {
+    PairedProducts paired{products_, weights_, available_, {}, {}};
+    for (size_t atom = 0; atom < atoms_.size(); ++atom) paired.uniform.push_back(uniform(static_cast<int>(atom)));
+    join_pairs(paired);
+    products_ = std::move(paired.factors);
+    for (Pair pair : paired.made) {
+      Atom atom{Atom::pair};
+      atom.factors = pair;
+      atoms_.push_back(atom);
     }
-  }
-
-  bool holds(int product, Pair pair) const {
-    const std::vector<int>& atoms = products_[product];
-    const auto first = std::find(atoms.begin(), atoms.end(), pair.first);
-    if (first == atoms.end()) return false;
-    return pair.first == pair.second ? std::find(first + 1, atoms.end(), pair.second) != atoms.end()
-                                     : std::find(atoms.begin(), atoms.end(), pair.second) != atoms.end();
   }
 
   bool uniform(int atom) const {
     const Atom& a = atoms_[atom];
     if (a.kind == Atom::leaf) return !graph_[a.node].on_data;
-    if (a.kind == Atom::pair) return uniform(a.factors.first) && uniform(a.factors.second);
     for (int t = 0; t < arity(a.op); ++t)
       for (int factor : products_[a.operands[t].product]) if (!uniform(factor)) return false;
     return true;
-  }
-
-  using Candidate = std::tuple<double, int, int, int>;   // what it saves, both uniform?, the atoms (the oldest are the largest)
-  Candidate candidate(Pair pair) {
-    double all = 0, largest = 0;
-    for (int product : places_[pair])
-      if (holds(product, pair)) {
-        all += weights_[product];
-        largest = std::max(largest, weights_[product]);
-      }
-    const bool both = uniform(pair.first) && uniform(pair.second);
-    const double saved = all == 0 ? -1 : (available_.count(pair) ? all : all - largest) * (both ? kUniformCost : 1);
-    return {saved, both, -pair.first, -pair.second};
-  }
-
-  // All pairs of a product, or only those with one atom.
-  void note_pairs(int product, int with) {
-    const std::vector<int>& atoms = products_[product];
-    for (size_t i = 0; i < atoms.size(); ++i)
-      for (size_t k = i + 1; k < atoms.size(); ++k) {
-        if (with >= 0 && atoms[i] != with && atoms[k] != with) continue;
-        const Pair pair = std::minmax(atoms[i], atoms[k]);
-        std::vector<int>& places = places_[pair];
-        if (std::find(places.begin(), places.end(), product) != places.end()) continue;
-        places.push_back(product);
-        queue_.push(candidate(pair));
-      }
-  }
-
-  int join(Pair pair) {
-    if (const auto own = available_.find(pair); own != available_.end()) return own->second;
-    Atom atom{Atom::pair};
-    atom.factors = pair;
-    atoms_.push_back(atom);
-    return static_cast<int>(atoms_.size()) - 1;
-  }
-
-  void replace(int product, Pair pair, int joined) {
-    bool replaced = false;
-    while (holds(product, pair)) {
-      std::vector<int>& atoms = products_[product];
-      atoms.erase(std::find(atoms.begin(), atoms.end(), pair.first));
-      atoms.erase(std::find(atoms.begin(), atoms.end(), pair.second));
-      atoms.push_back(joined);
-      replaced = true;
-    }
-    if (replaced) note_pairs(product, joined);
   }
 
   // Building.
@@ -356,10 +295,8 @@ class Factoring {
   std::map<std::vector<int>, int> atom_ids_;
   std::vector<std::vector<int>> products_;
   std::map<std::vector<int>, int> product_ids_;
-  std::map<int, double> weights_;          // of the products that are needed
+  std::vector<double> weights_;            // per product, 0 where it is not needed
   std::map<Pair, int> available_;
-  std::map<Pair, std::vector<int>> places_;   // the products that had a pair
-  std::priority_queue<Candidate> queue_;
   std::map<int, int> wanted_;
 };
 
