@@ -118,7 +118,7 @@ double StartMaker::draw_one(int k, double u, int node) const {
       return choose(u, decay) ? log_uniform(u, 0.03, 3) : -log_uniform(u, 0.03, 2);
     }
     case Role::rate: {
-      const double slowest = 0.03 / size, fastest = std::max(10 / size, std::min(3 / closest_[k], 1e4 / size));
+      const double slowest = 0.03 / size, fastest = std::max(10 / size, std::min(3 / closest_[k], 1e6 / size));
       const double positive = role.sign < 0 ? 0.85 : role.sign > 0 ? 0.25 : 0.6;
       return (choose(u, positive) ? 1 : -1) * log_uniform(u, slowest, fastest);
     }
