@@ -11,6 +11,7 @@ namespace lawfit {
 
 namespace {
 constexpr double kJacobianWeight = 4, kHessianWeight = 1;   // how often what serves them is computed
+constexpr size_t kMostTogether = 32;        // factors of one product; what is longer stays as it stands
 constexpr size_t kMostFactors = 20000;      // of all products together: larger laws stay as they are
 
 // sign * product, the product a list of atoms; number 0 is the empty one.
@@ -75,7 +76,7 @@ class Factoring {
     if (in_value_[i]) value_[i] = rewritten(i);
     if (n.op == Op::CONST) terms_[i] = constant_term(n.value);
     else if (centred_[i] || n.a < 0) terms_[i] = leaf_term(value_[i]);
-    else if (is_product(n.op)) terms_[i] = product_term(n);
+    else if (is_product(n.op) && factor_count(n) <= kMostTogether) terms_[i] = product_term(n);
     else if (in_value_[i] || !n.on_parameters) terms_[i] = leaf_term(value_[i]);
     else terms_[i] = operation_term(n);
     guarded_ |= n.op == Op::MUL0 || n.op == Op::DIV0;
@@ -84,6 +85,12 @@ class Factoring {
 
   static bool is_product(Op op) {
     return op == Op::MUL || op == Op::MUL0 || op == Op::SQUARE || op == Op::NEG || op == Op::DIV || op == Op::DIV0 || op == Op::RECIPROCAL;
+  }
+
+  // Powers of powers are products of any length.
+  size_t factor_count(const Node& n) const {
+    const size_t a = products_[terms_[n.a].product].size();
+    return n.op == Op::SQUARE ? 2 * a : n.b < 0 ? a : a + products_[terms_[n.b].product].size();
   }
 
   // The value's own node, with products in place of divisions by parameters.
@@ -197,7 +204,7 @@ class Factoring {
   // Products of one atom each, pairs being atoms, too.
   void join() {
     PairedProducts paired{products_, weights_, available_, {}, {}};
-    for (size_t atom = 0; atom < atoms_.size(); ++atom) paired.uniform.push_back(uniform(static_cast<int>(atom)));
+    for (const Atom& atom : atoms_) paired.uniform.push_back(uniform(atom, paired.uniform));
     join_pairs(paired);
     products_ = std::move(paired.factors);
     for (Pair pair : paired.made) {
@@ -207,11 +214,11 @@ class Factoring {
     }
   }
 
-  bool uniform(int atom) const {
-    const Atom& a = atoms_[atom];
-    if (a.kind == Atom::leaf) return !graph_[a.node].on_data;
-    for (int t = 0; t < arity(a.op); ++t)
-      for (int factor : products_[a.operands[t].product]) if (!uniform(factor)) return false;
+  // Atoms are made of older ones.
+  bool uniform(const Atom& atom, const std::vector<char>& older) const {
+    if (atom.kind == Atom::leaf) return !graph_[atom.node].on_data;
+    for (int t = 0; t < arity(atom.op); ++t)
+      for (int factor : products_[atom.operands[t].product]) if (!older[factor]) return false;
     return true;
   }
 

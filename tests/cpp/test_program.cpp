@@ -207,6 +207,28 @@ TEST(equal_subexpressions_become_one_node) {
   CHECK(graph.make(Op::EXP, graph.make(Op::MUL, x, p)) == once);
   CHECK(graph.size() == size);
 }
+TEST(derivatives_share_their_products) {
+  const CompiledLaw law(laws::two_terms().view(), {true, true}, std::vector<double>(5, -INFINITY), std::vector<double>(5, INFINITY));
+  // Two exponentials, two amplitudes times them, two sums; a product more for every derivative.
+  CHECK(law.centred.points_end[0] == 6);
+  CHECK(law.centred.points_end[1] == 8);
+  CHECK(law.centred.points_end[2] == 12);
+}
+TEST(a_power_of_powers_is_no_product_of_a_million) {
+  Builder g;
+  auto z = g.p(0) * g.x(0) + g.p(1);
+  for (int i = 0; i < 3; ++i) z = pow(z, g.c(1000));
+  const Evaluated out = evaluate(g, {0.5, 0.5}, {{1.0, 1.0 + 1e-9}});
+  CHECK(out.value[0] == 1 && out.jacobian[0] == 1e9);
+  CHECK(near(out.jacobian[2], 1e9 * (1 + 1e-9) * std::exp(0.5 * (1 - 1e-9)), 1e-6));
+}
+TEST(a_deep_derivative_is_made_once) {
+  Builder g;
+  auto z = g.p(0) * g.x(0);
+  for (int i = 0; i < 40; ++i) z = g.of(Op::SIN, z) + g.of(Op::COS, z);
+  const Evaluated out = evaluate(g, {1.0}, {{0.0, 1.0}});
+  CHECK(out.jacobian[0] == 0 && std::isfinite(out.jacobian[1]));
+}
 TEST(constants_are_folded) {
   Builder g;
   g.of(Op::EXP, g.c(2) * g.c(3)) - g.c(1);
