@@ -11,8 +11,8 @@ namespace lawfit {
 
 namespace {
 constexpr double kJacobianWeight = 4, kHessianWeight = 1;   // how often what serves them is computed
-constexpr size_t kMostTogether = 32;        // factors of one product; what is longer stays as it stands
-constexpr size_t kMostFactors = 20000;      // of all products together: larger laws stay as they are
+constexpr size_t kMostTogether = 16;        // factors of one product; what is longer stays as it stands
+constexpr size_t kMostFactors = 5000;       // of all products together: larger laws stay as they are
 
 // sign * product, the product a list of atoms; number 0 is the empty one.
 struct Term { int sign = 1, product = 0; };
@@ -42,7 +42,7 @@ class Factoring {
     join();
     each_output([&](int& node, double) { want(terms_[node]); });
     each_output([&](int& node, double) { node = build(terms_[node]); });
-    return in_value_[root_] ? value_[root_] : root_;
+    return value_[root_];
   }
 
  private:
