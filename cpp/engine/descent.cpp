@@ -6,6 +6,10 @@
 
 namespace lawfit {
 
+namespace {
+constexpr double kNarrow = 1e-4;   // of the scale that kinks are smoothed with at first
+}  // namespace
+
 double typical_size(const TableData& table, int64_t begin, int64_t count) {
   constexpr int kSums = 4;   // side by side, or each addition would wait for the last
   double sums[kSums] = {}, finite[kSums] = {};
@@ -30,13 +34,15 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   jobs_.resize(n);
   outcomes_.resize(n);
   sizes_.resize(n);
-  const bool widens = problem_.leaps && problem_.loss == Loss::cauchy;
+  const bool widens = problem_.leaps && problem_.loss == Loss::cauchy, narrows = problem_.leaps && has_kink(problem_.loss);
   for (size_t k = 0; k < n; ++k) {
     sizes_[k] = ranges[k].size;
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, kSharpest * ranges[k].size};
     jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
-    if (widens && k > 0) jobs_[k].widened = same_rows(jobs_[k], jobs_[k - 1]) && !jobs_[k - 1].widened;   // every second one
+    const bool second = k > 0 && same_rows(jobs_[k], jobs_[k - 1]) && !(jobs_[k - 1].widened || jobs_[k - 1].narrowed);   // of two
+    jobs_[k].widened = widens && second;
+    jobs_[k].narrowed = narrows && second;
   }
   const bool all_the_way = options_.keep_starts || has_kink(problem_.loss);
   if (!all_the_way && many_starts()) {
@@ -129,6 +135,7 @@ void Descent::finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, con
   for (int64_t k : todo) {
     const double spread = std::isfinite(outcomes[k].spread) ? outcomes[k].spread : 0;
     jobs[k].relax = jobs[k].widened ? spread : first_scale(problem_.loss, numbers_of(problem_, jobs[k]).scale, spread, 1e-13 * sizes[k]);
+    if (jobs[k].narrowed) jobs[k].relax *= kNarrow;
   }
   go_on(Stage::finish, jobs, outcomes, todo, options);
 }

@@ -41,6 +41,7 @@ struct Job {
   double sharpest = 0;                   // least smoothing of kinks that rounding leaves meaningful
   bool cautious = false;                 // finish: begin with short reweighted steps
   bool widened = false;                  // the loss is approached from a wide scale
+  bool narrowed = false;                 // its kinks are smoothed so little that the nearest of their optima is found
   const double* target = nullptr;        // rows' T(y), or null for the table's own
   const LossNumbers* own = nullptr;      // the loss's numbers for this job, or null for the problem's
 };
