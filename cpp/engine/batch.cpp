@@ -34,7 +34,11 @@ struct Unit {
 };
 
 // Where one group of one subset stands: rows [begin, end) of the subset's list, or of the table.
-struct Place { const int64_t* rows; int64_t begin, end; };
+struct Place {
+  const int64_t* rows;
+  int64_t begin, end;
+  int64_t count() const { return end - begin; }
+};
 Place place_of(const BatchRequest& request, int64_t number) {
   const Subset& subset = request.subsets[static_cast<size_t>(number / request.groups)];
   const int64_t* offset = subset.offsets + number % request.groups;
@@ -53,7 +57,7 @@ struct UnitRows {
     bool adjacent = true;
     for (int64_t k = 0; k < unit.count; ++k) {
       const Place place = place_of(request, unit.numbers[k]);
-      offsets.push_back(offsets.back() + place.end - place.begin);
+      offsets.push_back(offsets.back() + place.count());
       adjacent &= !place.rows && (k == 0 || place.begin == places.back().end);
       places.push_back(place);
     }
@@ -138,11 +142,12 @@ class Batch {
       for (int column : columns) flags.push_back(signs(request_.subsets[s], column).data());
       const int64_t first = static_cast<int64_t>(s) * groups;
       const bool alike = std::all_of(flags.begin(), flags.end(), [&](const uint8_t* f) { return std::equal(f, f + groups - 1, f + 1); });
-      for (int64_t g = 0; g < groups; g += alike ? groups : 1) {
+      const int64_t together = alike ? groups : 1;
+      for (int64_t g = 0; g < groups; g += together) {
         for (size_t c = 0; c < columns.size(); ++c) positive[c] = flags[c][g];
         std::vector<int64_t>& numbers = part_of().numbers;
-        numbers.resize(numbers.size() + static_cast<size_t>(alike ? groups : 1));
-        std::iota(numbers.end() - (alike ? groups : 1), numbers.end(), first + g);
+        numbers.resize(numbers.size() + static_cast<size_t>(together));
+        std::iota(numbers.end() - together, numbers.end(), first + g);
       }
     }
     return parts;
@@ -181,11 +186,10 @@ class Batch {
   // Units of about so many rows out of the groups in numbers_.back().
   void cut(Unit unit, int64_t unit_rows) {
     const int64_t* end = numbers_.back().data() + numbers_.back().size();
-    const auto rows_of = [&](int64_t number) { const Place place = place_of(request_, number); return place.end - place.begin; };
     while (unit.numbers != end) {
-      int64_t rows = 0;
       const int64_t* last = unit.numbers;
-      while (last != end && (last == unit.numbers || rows + rows_of(*last) <= unit_rows)) rows += rows_of(*last++);
+      int64_t rows = place_of(request_, *last++).count();
+      for (int64_t more; last != end && rows + (more = place_of(request_, *last).count()) <= unit_rows; ++last) rows += more;
       unit.count = last - unit.numbers;
       units_.push_back(unit);
       work_ += static_cast<double>(rows) * (unit.law->starts.given ? static_cast<double>(unit.law->starts.count) : 16.0);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "common_pairs.hpp"
 
@@ -34,9 +35,9 @@ class Factoring {
   int run() {
     find_live();
     for (int i = 0; i < nodes_; ++i) if (live_[i]) take_apart(i);
+    weights_.assign(products_.size(), 0);
     each_output([&](int& node, double weight) { need(terms_[node].product, weight); });
     size_t factors = 0;
-    weights_.resize(products_.size());
     for (size_t k = 0; k < products_.size(); ++k) factors += weights_[k] > 0 ? products_[k].size() : 0;
     if (factors > kMostFactors) return root_;
     join();
@@ -66,7 +67,7 @@ class Factoring {
     terms_.resize(nodes_);
     value_.resize(nodes_);
     own_.assign(nodes_, -1);
-    for (int i = 0; i < nodes_; ++i) value_[i] = i;
+    std::iota(value_.begin(), value_.end(), 0);
   }
 
   // Taking apart.
@@ -139,11 +140,13 @@ class Factoring {
     return single_term(known(atom), sign);
   }
 
+  bool is_constant(int atom) const { return atoms_[atom].kind == Atom::leaf && graph_.is_constant(atoms_[atom].node); }
+  double constant_of(int atom) const { return graph_[atoms_[atom].node].value; }
+
   Term inverse(Term t) {
     const std::vector<int>& atoms = products_[t.product];
     if (atoms.empty()) return t;
-    if (atoms.size() == 1 && atoms_[atoms[0]].kind == Atom::leaf && graph_.is_constant(atoms_[atoms[0]].node))
-      return times({t.sign, 0}, constant_term(1 / graph_[atoms_[atoms[0]].node].value));
+    if (atoms.size() == 1 && is_constant(atoms[0])) return times({t.sign, 0}, constant_term(1 / constant_of(atoms[0])));
     return single_term(known({Atom::operation, Op::RECIPROCAL, {Term{1, t.product}}}), t.sign);
   }
 
@@ -152,8 +155,7 @@ class Factoring {
     double constant = 1;
     for (int product : {a.product, b.product})
       for (int atom : products_[product]) {
-        const int node = atoms_[atom].kind == Atom::leaf ? atoms_[atom].node : -1;
-        if (node >= 0 && graph_.is_constant(node)) constant *= graph_[node].value;
+        if (is_constant(atom)) constant *= constant_of(atom);
         else atoms.push_back(atom);
       }
     if (constant != 1) atoms.push_back(leaf(graph_.constant(constant)));
@@ -190,12 +192,11 @@ class Factoring {
   }
 
   void need(int product, double weight) {
-    weights_.resize(std::max(weights_.size(), products_.size()));
     double& known = weights_[product];
     if (known >= weight) return;
     known = weight;
-    for (size_t k = 0; k < products_[product].size(); ++k) {
-      const Atom atom = atoms_[products_[product][k]];
+    for (int factor : products_[product]) {
+      const Atom& atom = atoms_[factor];
       if (atom.kind != Atom::operation) continue;
       for (int t = 0; t < arity(atom.op); ++t) need(atom.operands[t].product, weight);
     }
@@ -203,8 +204,9 @@ class Factoring {
 
   // Products of one atom each, pairs being atoms, too.
   void join() {
-    PairedProducts paired{products_, weights_, available_, {}, {}};
-    for (const Atom& atom : atoms_) paired.uniform.push_back(uniform(atom, paired.uniform));
+    std::vector<char> uniforms;
+    for (const Atom& atom : atoms_) uniforms.push_back(uniform(atom, uniforms));
+    PairedProducts paired{std::move(products_), std::move(weights_), std::move(available_), std::move(uniforms), {}};
     join_pairs(paired);
     products_ = std::move(paired.factors);
     for (Pair pair : paired.made) {
