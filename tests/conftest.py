@@ -12,11 +12,12 @@ from typing import Any
 # Small matrices gain nothing from threads, and busy machines lose much; read at import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import lawfit as lf
 import numpy as np
 import pytest
 from hypothesis import settings
-
 from lawfit.cli import main
+from samples import LINE, TWO_TERMS, line_table, two_term_table
 
 # The same examples on every run; the studies marked slow draw new ones by LAWFIT_SEED.
 settings.register_profile("lawfit", derandomize=True, deadline=None, database=None)
@@ -85,3 +86,13 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def line():
+    return lf.fit(LINE, line_table())
+
+
+@pytest.fixture(scope="session")
+def noisy():
+    return lf.fit(TWO_TERMS, two_term_table(0.005), on="log")

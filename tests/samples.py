@@ -8,6 +8,7 @@ import numpy as np
 
 EXPECTED = Path(__file__).parent / "expected"
 
+LINE = "y = a + b*x"
 TWO_TERMS = "loss = E + A/N**alpha + B/D**beta"
 TRUTH = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2000.0, "beta": 0.37}
 
@@ -69,3 +70,13 @@ def heavy(seed: int, nu: float, n: int = 80) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     x = np.geomspace(1, 100, n)
     return {"x": x, "y": (0.5 + 2 * x**-0.4) * np.exp(0.05 * rng.standard_t(nu, n))}
+
+
+def normal_equations():
+    """Textbook least squares for the line: estimate, covariance, residuals."""
+    data = line_table()
+    J = np.stack([np.ones(7), data["x"]], axis=1)
+    inverse = np.linalg.inv(J.T @ J)
+    estimate = inverse @ J.T @ data["y"]
+    residuals = data["y"] - J @ estimate
+    return estimate, inverse * (residuals @ residuals) / 5, residuals

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import lawfit as lf
 import numpy as np
 import pytest
-
-import lawfit as lf
 
 LINES = Path(__file__).read_text(encoding="utf-8").splitlines()
 
