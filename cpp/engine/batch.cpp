@@ -94,7 +94,8 @@ class Batch {
       fit(units_[k], inner);
       done_ += units_[k].count;
     };
-    take_turns(units_.size(), options_, work_ < kInlineRows, fit_unit, [&] { return !options_.poll || options_.poll(done_, fits_); }, cancelled_);
+    const int workers = work_ < kInlineRows ? 1 : options_.threads;
+    take_turns(units_.size(), options_, workers, fit_unit, options_.polls([&] { return done_.load(); }, fits_), cancelled_);
     return std::move(tables_);
   }
 
@@ -218,7 +219,7 @@ class Batch {
   int64_t fits_ = 0;
   double work_ = 0;
   std::atomic<int64_t> done_{0};
-  std::atomic<bool> cancelled_{false};
+  Cancellation cancelled_;
 };
 }  // namespace
 

@@ -41,7 +41,7 @@ class Batches {
 
  private:
   bool poll(int64_t done) {
-    if (options_.poll && !options_.poll(done, fits_)) cancelled_ = true;
+    if (options_.poll && !options_.poll(done, fits_)) cancelled_.cancel();
     return !cancelled_;
   }
 
@@ -59,7 +59,7 @@ class Batches {
       tables_[small[k]] = fit_batch(requests_[small[k]], inner);
       done_ += fits_of(requests_[small[k]]);
     };
-    take_turns(small.size(), options_, false, fit_one, [&] { return poll(done_); }, cancelled_);
+    take_turns(small.size(), options_, options_.threads, fit_one, [&] { return poll(done_); }, cancelled_);
   }
 
   const std::vector<BatchRequest>& requests_;
@@ -67,7 +67,7 @@ class Batches {
   std::vector<std::vector<FitTable>> tables_;
   int64_t fits_ = 0;
   std::atomic<int64_t> done_{0};
-  std::atomic<bool> cancelled_{false};
+  Cancellation cancelled_;
 };
 }  // namespace
 

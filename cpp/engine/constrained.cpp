@@ -37,7 +37,7 @@ ConstrainedSolver::ConstrainedSolver(const CompiledLaw& law, const TableData& ta
   for (int l = 0; l < (lanes_ == 1 ? 1 : W); ++l) law_.load_lane(l, table_, 0, table_.rows, nullptr, nullptr);
 }
 
-void ConstrainedSolver::run(ConstrainedJob* jobs, int count, const std::atomic<bool>& cancelled) {
+void ConstrainedSolver::run(ConstrainedJob* jobs, int count, Cancellation& cancelled) {
   for (int l = 0; l < W; ++l) {
     Lane& lane = lane_[l];
     // Idle lanes repeat the first job's point, so that they never leave the domain on their own.

@@ -34,7 +34,7 @@ class ConstrainedSolver {
   ConstrainedSolver(const CompiledLaw& law, const TableData& table, const ObjectiveSpec& objective, const CompiledLaw& quantity,
                     const TableData& quantities, const std::vector<double>& lower, const std::vector<double>& upper);
   int lanes() const { return lanes_; }
-  void run(ConstrainedJob* jobs, int count, const std::atomic<bool>& cancelled);
+  void run(ConstrainedJob* jobs, int count, Cancellation& cancelled);
 
  private:
   struct Lane {

@@ -10,7 +10,7 @@ constexpr double kFiner = 1e-3;   // what a refit may leave, of what the joint f
 }
 
 ConstrainedJointFits::ConstrainedJointFits(const CompiledLaw& law, const TableView& view, const TableData& table, const ObjectiveSpec& objective,
-                                           Solve solve, std::atomic<bool>& cancelled)
+                                           Solve solve, Cancellation& cancelled)
     : table_(table), p_(law.natural.parameters), entries_(p_ * (p_ + 1) / 2), rows_(law, view, objective, std::max<int64_t>(view.rows, 1)),
       solve_(std::move(solve)), joint_(table, rows_, static_cast<int>(p_), *this, cancelled) {}
 

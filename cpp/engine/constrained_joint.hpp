@@ -13,7 +13,7 @@ class ConstrainedJointFits : NumberedRefits {
   using Solve = std::function<void(std::vector<ConstrainedJob>&)>;   // at fixed numbers
 
   ConstrainedJointFits(const CompiledLaw& law, const TableView& view, const TableData& table, const ObjectiveSpec& objective, Solve solve,
-                       std::atomic<bool>& cancelled);
+                       Cancellation& cancelled);
   // Objective at the fitted parameters and the objective's own numbers.
   double objective(const double* parameters);
   // Each from its parameters and its numbers; objectives are joint ones.

@@ -32,7 +32,7 @@ inline bool same_rows(const Job& a, const Job& b) { return a.begin == b.begin &&
 
 class Descent {
  public:
-  Descent(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled)
+  Descent(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, Cancellation& cancelled)
       : problem_(problem), table_(table), rows_(rows), options_(options), cancelled_(cancelled), p_(problem.parameters()) {}
 
   // Start k (natural scale, k*parameters in `starts`) is fitted to the rows ranges[k]. Where
@@ -76,7 +76,7 @@ class Descent {
   const TableData& table_;
   RowModel& rows_;
   const FitOptions& options_;
-  std::atomic<bool>& cancelled_;
+  Cancellation& cancelled_;
   const int p_;
   bool own_weights_ = false;
   std::vector<double> starts_, parameters_;

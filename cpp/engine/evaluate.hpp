@@ -50,7 +50,7 @@ class Evaluator {
  public:
   Evaluator(const Program& program, Space space, Loss loss, int64_t capacity, bool weighted, bool with_sigma, Layout layout);
 
-  // Fills one lane with rows [begin, begin + count) of a table; `weight` overrides the table's.
+  // Fills one lane with rows [begin, begin + count) of a table; `weight` overrides the table's
   // and `target` its T(y). `means` receives the mean of every centred column (subtracted here). In the points layout
   // the lane must be 0 and all lanes are filled.
   void load_lane(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
@@ -62,6 +62,7 @@ class Evaluator {
   // Gradient and majoriser of the linearised residuals instead of the loss's own; no value.
   void evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums);
   double weight_total(int lane) const;
+  int64_t swept() const { return used_rows_ * W; }   // rows of all lanes that one evaluation goes through
   int lanes() const { return layout_ == Layout::points ? 1 : W; }   // independent problems at once
   // After evaluate() at the Hessian's tier: the first row's model value and derivatives in every lane,
   // the second ones as packed lower triangle (problems layout only).

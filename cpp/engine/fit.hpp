@@ -1,6 +1,7 @@
 // What a fit is asked for and what it answers. Groups x starts go through
 // starts -> far -> finish -> reduce -> certificate; the results are rows of arrays.
 #pragma once
+#include <algorithm>
 #include <functional>
 
 #include "law.hpp"
@@ -15,6 +16,11 @@ struct FitOptions {
   int threads = 1;
   bool keep_starts = false;
   std::function<bool(int64_t done, int64_t total)> poll;   // false: cancel
+  // The same for run_workers, done() being how much is done by then; empty where nobody is to be asked.
+  template <class Done> std::function<bool()> polls(Done done, int64_t total) const {
+    if (!poll) return nullptr;
+    return [this, done, total] { return poll(std::min<int64_t>(done(), total), total); };
+  }
 };
 
 struct StartRequest {

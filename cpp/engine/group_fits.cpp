@@ -26,7 +26,7 @@ constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger tha
 double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
 }  // namespace
 
-GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled)
+GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, Cancellation& cancelled)
     : request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
       problem_(make_problem(law, request.objective, request.lower, request.upper)),
       table_(prepare_table(law, request.table, request.objective.space)),

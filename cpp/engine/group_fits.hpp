@@ -1,7 +1,6 @@
 // Fits of one law to groups of rows under one objective, all starts together: starts -> far ->
 // finish -> searches around the best -> reduce -> certificate.
 #pragma once
-#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -12,7 +11,7 @@ namespace lawfit {
 
 class GroupFits {
  public:
-  GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled);
+  GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, Cancellation& cancelled);
   // Fills the rows of `out` that belong to the request's groups.
   void run(FitTable& out);
 
@@ -48,7 +47,7 @@ class GroupFits {
 
   const FitRequest& request_;
   FitOptions options_;
-  std::atomic<bool>& cancelled_;
+  Cancellation& cancelled_;
   const int p_;
   Problem problem_;
   TableData table_;

@@ -35,7 +35,7 @@ const std::vector<Outcome>& FreeRefits::refit(std::vector<Job> jobs, const std::
   return descent_->outcomes();
 }
 
-JointFit::JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, std::atomic<bool>& cancelled)
+JointFit::JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, Cancellation& cancelled)
     : table_(table), rows_(rows), refits_(refits), cancelled_(cancelled), free_(rows.objective()), p_(parameters) {}
 
 // Fitted values, slopes and Jacobian into the members. False: not all of them finite.

@@ -36,7 +36,7 @@ class NumberedRefits {
 // Held to nothing.
 class FreeRefits : public NumberedRefits {
  public:
-  FreeRefits(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, std::atomic<bool>& cancelled)
+  FreeRefits(const Problem& problem, const TableData& table, RowModel& rows, const FitOptions& options, Cancellation& cancelled)
       : problem_(problem), table_(table), rows_(rows), options_(options), cancelled_(cancelled) {}
   const std::vector<Outcome>& refit(std::vector<Job> jobs, const std::vector<size_t>& which) override;
 
@@ -45,13 +45,13 @@ class FreeRefits : public NumberedRefits {
   const TableData& table_;
   RowModel& rows_;
   const FitOptions& options_;
-  std::atomic<bool>& cancelled_;
+  Cancellation& cancelled_;
   std::optional<Descent> descent_;
 };
 
 class JointFit {
  public:
-  JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, std::atomic<bool>& cancelled);
+  JointFit(const TableData& table, RowModel& rows, int parameters, NumberedRefits& refits, Cancellation& cancelled);
 
   // Numbers to begin with, at parameters of a fit that did not know them: Student's scale to each of
   // some tails, and the best of these. False: nothing to go by.
@@ -76,7 +76,7 @@ class JointFit {
   const TableData& table_;
   RowModel& rows_;
   NumberedRefits& refits_;
-  std::atomic<bool>& cancelled_;
+  Cancellation& cancelled_;
   const NuisanceView free_;
   const int p_;
   std::vector<JointOutcome> outcomes_;

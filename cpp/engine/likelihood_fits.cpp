@@ -22,7 +22,7 @@ const std::vector<double> kHeavy = {kHeaviestTail};
 // and what lies next to them is often the optimum of light tails alone. The lower of both counts.
 class LikelihoodFits {
  public:
-  LikelihoodFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled)
+  LikelihoodFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, Cancellation& cancelled)
       : law_(law), request_(request), options_(options), cancelled_(cancelled), p_(law.centred.parameters),
         problem_(make_problem(law, request.objective, request.lower, request.upper)),
         table_(prepare_table(law, request.table, request.objective.space)),
@@ -154,7 +154,7 @@ class LikelihoodFits {
   const CompiledLaw& law_;
   const FitRequest& request_;
   const FitOptions& options_;
-  std::atomic<bool>& cancelled_;
+  Cancellation& cancelled_;
   const int p_;
   Problem problem_;
   TableData table_;
@@ -165,7 +165,7 @@ class LikelihoodFits {
 };
 }  // namespace
 
-void fit_groups(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled, FitTable& out) {
+void fit_groups(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, Cancellation& cancelled, FitTable& out) {
   if (request.objective.estimates()) LikelihoodFits(law, request, options, cancelled).run(out);
   else GroupFits(law, request, options, cancelled).run(out);
 }

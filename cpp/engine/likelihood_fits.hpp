@@ -6,6 +6,6 @@
 
 namespace lawfit {
 
-void fit_groups(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, std::atomic<bool>& cancelled, FitTable& out);
+void fit_groups(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, Cancellation& cancelled, FitTable& out);
 
 }  // namespace lawfit

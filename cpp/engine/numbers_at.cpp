@@ -37,7 +37,7 @@ NumbersAt numbers_at(const CompiledLaw& law, const TableView& view, const Object
   const int64_t n = view.rows;
   const TableData table = prepare_table(law.natural, view.columns, view.y, view.weight, view.sigma, n, objective.space);
   RowModel rows(law, view, objective, std::max<int64_t>(n, 1));
-  std::atomic<bool> cancelled{false};
+  Cancellation cancelled;
   HeldRefits refits(rows, p);
   JointFit joint(table, rows, p, refits, cancelled);
   std::vector<LossNumbers> numbers(1);

@@ -1,40 +1,40 @@
-// Workers for one call: plain threads, joined before the call returns. The calling thread polls
-// (signals, progress) while they run, so an interrupt is seen within a poll interval.
+// Workers for one call: the calling thread and others beside it, joined before the call returns.
+// Small work is done by the calling thread alone, which costs nothing to start.
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <mutex>
-#include <thread>
 #include <vector>
+
+#include "cancellation.hpp"
 
 namespace lawfit {
 
-constexpr auto kPollInterval = std::chrono::milliseconds(50);
-
-// work(w) is called once per worker; poll() returns false to ask for cancellation.
-template <class Work>
-void run_workers(int workers, bool inline_is_enough, const Work& work, const std::function<bool()>& poll, std::atomic<bool>& cancelled) {
-  if (inline_is_enough) { work(0); return; }
+// work(w) is called once per worker and asks `cancelled` between its pieces, and so that the calling
+// thread gets to poll() now and then: false asks for cancellation. Workers that are not the caller of
+// the whole must have an empty poll.
+template <class Work> void run_workers(int workers, const Work& work, const std::function<bool()>& poll, Cancellation& cancelled) {
+  const Cancellation::Polling polling(cancelled, poll);
+  if (workers <= 1) { work(0); return; }
   std::mutex mutex;
   std::condition_variable finished;
-  int running = workers;
+  int running = workers - 1;
   std::vector<std::thread> threads;
-  threads.reserve(workers);
-  for (int w = 0; w < workers; ++w)
+  threads.reserve(workers - 1);
+  for (int w = 1; w < workers; ++w)
     threads.emplace_back([&, w] {
       work(w);
       std::lock_guard<std::mutex> lock(mutex);
       if (--running == 0) finished.notify_one();
     });
+  work(0);
   {
     std::unique_lock<std::mutex> lock(mutex);
-    while (!finished.wait_for(lock, kPollInterval, [&] { return running == 0; })) {
+    while (!finished.wait_for(lock, std::chrono::duration<double>(kPollSeconds), [&] { return running == 0; })) {
       lock.unlock();
-      if (poll && !poll()) cancelled.store(true);
+      static_cast<void>(static_cast<bool>(cancelled));   // polls
       lock.lock();
     }
   }
@@ -50,8 +50,8 @@ template <class Work> void share_range(int64_t count, int64_t step, int workers,
   const int64_t steps = (count + step - 1) / step;
   const int used = range_workers(count, step, workers);
   const auto edge = [&](int w) { return std::min(count, steps * w / used * step); };
-  std::atomic<bool> cancelled{false};   // nobody asks: parts are short
-  run_workers(used, used == 1, [&](int w) { work(w, edge(w), edge(w + 1)); }, nullptr, cancelled);
+  Cancellation never;   // parts are short
+  run_workers(used, [&](int w) { work(w, edge(w), edge(w + 1)); }, nullptr, never);
 }
 
 }  // namespace lawfit

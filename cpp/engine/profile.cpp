@@ -246,8 +246,7 @@ class ProfileCall {
       for (int64_t b = next++; b < batches && !cancelled_; b = next++)
         solvers_[w]->run(&jobs[b * lanes], static_cast<int>(std::min<int64_t>(lanes, static_cast<int64_t>(jobs.size()) - b * lanes)), cancelled_);
     };
-    run_workers(workers, workers == 1, work, [&] { return !options_.poll || options_.poll(next, batches); }, cancelled_);
-    if (workers == 1 && options_.poll && !options_.poll(0, 1)) cancelled_ = true;
+    run_workers(workers, work, options_.polls([&] { return next.load(); }, batches), cancelled_);
   }
 
   // Evenly spaced points between the optimum and each end that is somewhere.
@@ -314,7 +313,7 @@ class ProfileCall {
   std::unique_ptr<ConstrainedJointFits> joint_;   // null unless the loss has numbers to estimate
   std::vector<Side> sides_;
   ProfileTable result_;
-  std::atomic<bool> cancelled_{false};
+  Cancellation cancelled_;
 };
 }  // namespace
 

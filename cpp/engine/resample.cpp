@@ -20,15 +20,14 @@ constexpr int64_t kDrawnInline = 1 << 15;             // numbers below which one
 constexpr int64_t kManyChecks = 20;                    // replicates checked from which each needs but half the starts: together they see more
 
 // work(k) for k in [0, count), on as many threads as there are.
-template <class Work> void for_each(int64_t count, bool small, const FitOptions& options, std::atomic<bool>& cancelled, const Work& work) {
+template <class Work> void for_each(int64_t count, bool small, const FitOptions& options, Cancellation& cancelled, const Work& work) {
   std::atomic<int64_t> next{0};
   auto run = [&](int) {
     constexpr int64_t kStretch = 16;
     for (int64_t k = next.fetch_add(kStretch); k < count && !cancelled; k = next.fetch_add(kStretch))
       for (int64_t j = k; j < std::min(k + kStretch, count); ++j) work(j);
   };
-  run_workers(small ? 1 : options.threads, small || options.threads == 1, run,
-              [&] { return !options.poll || options.poll(std::min(next.load(), count), count); }, cancelled);
+  run_workers(small ? 1 : options.threads, run, options.polls([&] { return next.load(); }, count), cancelled);
 }
 
 class ReplicateCall {
@@ -212,7 +211,7 @@ class ReplicateCall {
     FitOptions options = options_;
     if (options_.poll) options.poll = [&](int64_t, int64_t) {
       if (options_.poll(total_, total_)) return true;
-      cancelled_ = true;
+      cancelled_.cancel();
       return false;
     };
     const FitTable found = std::move(fit_batch(request, options)[0]);
@@ -244,7 +243,7 @@ class ReplicateCall {
   std::vector<Group> groups_;
   std::vector<double> drawn_;
   ReplicateTable result_;
-  std::atomic<bool> cancelled_{false};
+  Cancellation cancelled_;
 };
 }  // namespace
 
@@ -262,7 +261,7 @@ std::vector<double> replicate_covariances(const CompiledLaw& law, const Replicat
   const int64_t longest = longest_group(request.offsets, request.groups);
   const bool small = total * longest < kDrawnInline;
   std::atomic<int64_t> next{0};
-  std::atomic<bool> cancelled{false};
+  Cancellation cancelled;
   auto work = [&](int) {
     RowModel model(law, request.table, request.objective, longest);
     std::vector<double> drawn(longest), weight(longest);
@@ -285,8 +284,7 @@ std::vector<double> replicate_covariances(const CompiledLaw& law, const Replicat
       covariance(model, at, active.data(), one, &out[static_cast<size_t>(k) * p * p], p);
     }
   };
-  run_workers(small ? 1 : options.threads, small || options.threads == 1, work,
-              [&] { return !options.poll || options.poll(std::min(next.load(), total), total); }, cancelled);
+  run_workers(small ? 1 : options.threads, work, options.polls([&] { return next.load(); }, total), cancelled);
   return out;
 }
 

@@ -10,7 +10,6 @@ namespace lawfit {
 
 namespace {
 constexpr int64_t kChunk = 16;          // jobs taken at a time
-constexpr int64_t kInlineRows = 4000;   // below which a thread costs more than the work
 
 TableView part(const TableView& table, int64_t begin, int64_t count, std::vector<const double*>& columns) {
   for (size_t k = 0; k < columns.size(); ++k) columns[k] = table.columns[k] + begin;
@@ -24,7 +23,7 @@ template <class Work>
 bool for_each(const CompiledLaw& law, const TableView& table, const ObjectiveSpec& objective, const RowJobs& jobs, const Work& work) {
   const int p = law.natural.parameters;
   std::atomic<int64_t> next{0};
-  std::atomic<bool> cancelled{false};
+  Cancellation cancelled;
   auto worker = [&](int) {
     std::vector<const double*> columns(static_cast<size_t>(jobs.variables));
     for (int64_t begin; (begin = next.fetch_add(kChunk)) < jobs.jobs && !cancelled;)
@@ -36,8 +35,7 @@ bool for_each(const CompiledLaw& law, const TableView& table, const ObjectiveSpe
         work(model, job);
       }
   };
-  const int workers = static_cast<int>(std::min<int64_t>(jobs.threads, (jobs.jobs + kChunk - 1) / kChunk));
-  run_workers(workers, workers <= 1 && table.rows < kInlineRows, worker, jobs.poll, cancelled);
+  run_workers(static_cast<int>(std::min<int64_t>(jobs.threads, (jobs.jobs + kChunk - 1) / kChunk)), worker, jobs.poll, cancelled);
   return !cancelled;
 }
 }  // namespace

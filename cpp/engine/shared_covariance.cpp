@@ -69,13 +69,13 @@ class Arrow {
     for (int64_t g = 0; g < request.groups && first_ < 0; ++g) if (count(g)) first_ = g;
     for (int k = 0; k < p_ && first_ >= 0; ++k) if (request.shared[k] && !active[first_ * p_ + k]) shared_.push_back(k);
     std::atomic<int64_t> next{0};
-    std::atomic<bool> never{false};
-    run_workers(request.groups < kInlineGroups ? 1 : request.threads, request.groups < kInlineGroups || request.threads == 1, [&](int) {
+    Cancellation never;
+    run_workers(request.groups < kInlineGroups ? 1 : request.threads, [&](int) {
       RowModel model(law_, table_, objective_, longest);
       constexpr int64_t kStretch = 16;
       for (int64_t k = next.fetch_add(kStretch); k < request_.groups; k = next.fetch_add(kStretch))
         for (int64_t g = k; g < std::min(k + kStretch, request_.groups); ++g) if (count(g)) parts_[g] = make(model, g);
-    }, {}, never);
+    }, nullptr, never);
     const auto m = static_cast<Eigen::Index>(shared_.size());
     Matrix reduced = Matrix::Zero(m, m);
     Vector full = Vector::Zero(m);

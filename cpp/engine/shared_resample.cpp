@@ -36,8 +36,8 @@ class SharedReplicateCall {
       std::vector<double> weight(request_.table.rows), values;
       for (int64_t r = next.fetch_add(1); r < replicates_.count && !cancelled_; r = next.fetch_add(1)) refit(r, weight, values);
     };
-    run_workers(static_cast<int>(std::min<int64_t>(options_.threads, replicates_.count)), small || replicates_.count == 0, work,
-                [&] { return !options_.poll || options_.poll(std::min(next.load(), replicates_.count), replicates_.count); }, cancelled_);
+    run_workers(small ? 1 : static_cast<int>(std::min<int64_t>(options_.threads, replicates_.count)), work,
+                options_.polls([&] { return next.load(); }, replicates_.count), cancelled_);
     return std::move(result_);
   }
 
@@ -109,7 +109,7 @@ class SharedReplicateCall {
   const int64_t whole_[2];
   ReplicateMaker maker_;
   SharedReplicateTable result_;
-  std::atomic<bool> cancelled_{false};
+  Cancellation cancelled_;
 };
 }  // namespace
 

@@ -82,12 +82,12 @@ SharedUnits::SharedUnits(const Problem& problem, const std::vector<char>& is_sha
 // work(unit, worker) for every unit, in any order.
 template <class Work> void SharedUnits::each(const Work& work) {
   std::atomic<size_t> next{0};
-  std::atomic<bool> never{false};
-  run_workers(static_cast<int>(workers_.size()), workers_.size() == 1, [&](int w) {
+  Cancellation never;
+  run_workers(static_cast<int>(workers_.size()), [&](int w) {
     constexpr size_t kStretch = 8;
     for (size_t k = next.fetch_add(kStretch); k < units_.size(); k = next.fetch_add(kStretch))
       for (size_t j = k; j < std::min(k + kStretch, units_.size()); ++j) work(units_[j], workers_[w]);
-  }, {}, never);
+  }, nullptr, never);
 }
 
 void SharedUnits::place(const double* values) {

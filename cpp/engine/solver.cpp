@@ -269,7 +269,7 @@ template <int kP> void LaneSolver<kP>::stop_limits() {
       }
     }
   }
-  if (limits_.cancelled && limits_.cancelled->load(std::memory_order_relaxed)) { stop = busy_; reason = Status::cancelled; }
+  if (limits_.cancelled && limits_.cancelled->after(evaluator_.swept())) { stop = busy_; reason = Status::cancelled; }
   else if (limits_.deadline > 0 && now_seconds() > limits_.deadline) { stop = busy_; reason = Status::time_limit; }
   if (reason != Status::iteration_limit) queue_->next.store(queue_->end);
   for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) { done_[lane] = -1; verdict_[lane] = reason; }

@@ -38,7 +38,7 @@ Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, con
 }
 
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, std::vector<int64_t> order,
-               const FitOptions& options, std::atomic<bool>& cancelled) {
+               const FitOptions& options, Cancellation& cancelled) {
   // Equal lengths side by side waste no lanes on padding.
   const auto shorter = [&](int64_t a, int64_t b) { return jobs[a].count < jobs[b].count; };
   if (!std::is_sorted(order.begin(), order.end(), shorter)) std::stable_sort(order.begin(), order.end(), shorter);
@@ -53,7 +53,7 @@ void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Ou
     queue.end = last - first;
     int64_t work = 0;
     for (auto k = first; k != last; ++k) work += jobs[*k].count;
-    const bool small = (!options.poll && options.threads == 1) || static_cast<double>(work) < kInlineWork;
+    const bool small = static_cast<double>(work) < kInlineWork;
     const int64_t useful = layout == Layout::points ? queue.end : (queue.end + kLanesPerWorker - 1) / kLanesPerWorker;
     const int workers = small ? 1 : static_cast<int>(std::clamp<int64_t>(useful, 1, options.threads));
     std::vector<std::unique_ptr<Solver>> solvers;
@@ -61,13 +61,13 @@ void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Ou
       solvers.push_back(make_solver(*run.problem, run.stage, capacity, weighted, !run.table->inverse_sigma.empty(), layout));
     Limits limits = options.limits;
     limits.cancelled = &cancelled;
-    run_workers(workers, small, [&](int w) { solvers[w]->run(*run.table, jobs.data(), outcomes.data(), queue, limits); },
-                [&] { return !options.poll || options.poll(std::min(queue.next.load(), queue.end), queue.end); }, cancelled);
+    run_workers(workers, [&](int w) { solvers[w]->run(*run.table, jobs.data(), outcomes.data(), queue, limits); },
+                options.polls([&] { return queue.next.load(); }, queue.end), cancelled);
   }
 }
 
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
-               std::atomic<bool>& cancelled) {
+               Cancellation& cancelled) {
   std::vector<int64_t> order(jobs.size());
   std::iota(order.begin(), order.end(), 0);
   run_stage(run, jobs, outcomes, std::move(order), options, cancelled);

@@ -21,9 +21,9 @@ struct StageRun {
 };
 // `order`: the jobs to run, by index.
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, std::vector<int64_t> order,
-               const FitOptions& options, std::atomic<bool>& cancelled);
+               const FitOptions& options, Cancellation& cancelled);
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const FitOptions& options,
-               std::atomic<bool>& cancelled);   // all jobs
+               Cancellation& cancelled);   // all jobs
 
 TableData prepare_table(const CompiledLaw& law, const TableView& table, Space space);
 Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,

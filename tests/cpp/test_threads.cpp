@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstring>
 #include <numeric>
+#include <thread>
 
 #include "../../cpp/engine/batches.hpp"
+#include "../../cpp/engine/pool.hpp"
 #include "../../cpp/engine/resample.hpp"
 #include "check.hpp"
 #include "laws.hpp"
@@ -120,6 +122,40 @@ TEST(a_poll_that_says_no_ends_the_call) {
   }
   CHECK(std::count(again.status.begin(), again.status.end(),
                    static_cast<int8_t>(Status::cancelled)) == 0);
+}
+TEST(the_calling_thread_works_and_polls) {
+  Cancellation cancelled;
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> asked{0};
+  int inside = 0;
+  const auto poll = [&] {                           // slower than polls are apart, and it asks itself
+    CHECK(++inside == 1 && std::this_thread::get_id() == caller);
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    CHECK(!cancelled);
+    --inside;
+    return ++asked < 3;
+  };
+  std::vector<std::thread::id> ran(3);
+  run_workers(3, [&](int w) {
+    ran[w] = std::this_thread::get_id();
+    while (!cancelled.after(1 << 10)) std::this_thread::yield();
+  }, poll, cancelled);
+  CHECK(ran[0] == caller && ran[1] != caller && ran[2] != caller);
+  CHECK(cancelled && asked == 3);
+}
+TEST(who_waits_for_others_polls) {
+  Cancellation cancelled;
+  std::atomic<int> asked{0};
+  run_workers(2, [&](int w) { while (w == 1 && !cancelled) std::this_thread::yield(); }, [&] { return ++asked < 2; }, cancelled);
+  CHECK(cancelled && asked == 2);
+}
+TEST(work_without_a_poll_is_cancelled_by_the_poll_around_it) {
+  Cancellation cancelled;
+  int asked = 0;
+  run_workers(1, [&](int) {
+    run_workers(2, [&](int) { while (!cancelled) std::this_thread::yield(); }, nullptr, cancelled);
+  }, [&] { return ++asked < 2; }, cancelled);
+  CHECK(asked == 2);
 }
 
 int main() { return check::run_tests(); }
