@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("scipy")
@@ -80,8 +80,17 @@ def test_no_worse_than_least_squares(choice: Choice) -> None:
     check(choice)
 
 
+# All automatic starts end beside its lowest optimum.
+BESIDE = Choice(
+    family=next(family for family in FAMILIES if family.id == "exp3"), rows=43, noise=0.03,
+    outliers=False, space="relative", loss="absolute", scale=3.0, q=0.1, weighting="none",
+    bound=None, seed=2521696525,
+)
+
+
 @settings(max_examples=8, suppress_health_check=EVERYTHING)
 @given(choices(("log_cosh", "absolute", "quantile")))
+@example(BESIDE)
 def test_no_worse_than_minimize(choice: Choice) -> None:
     check(choice)
 

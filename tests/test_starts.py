@@ -132,3 +132,18 @@ def test_an_absolute_loss_finds_narrow_optima(seed: int, found: dict[str, float]
     law = lf.Law("c - b*exp(-a*x**d)", variables=["x"])
     fit = quiet(law, {"x": x, "y": y}, "y", loss="absolute")
     assert fit.objective <= np.abs(y - law(x=x, **found)).sum() * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seed", [37, 125])
+def test_a_kinked_fit_is_not_above_its_start(seed: int):
+    """On the way kinks are smoothed, and what is left of this start's optimum then is another."""
+    rng = np.random.default_rng(seed)
+    x = np.sort(rng.uniform(0, 3000, 43))
+    table = {"x": x, "y": (0.9 - 0.4 * np.exp(-0.003 * x)) * np.exp(0.03 * rng.normal(size=43))}
+    law = lf.Law("a*exp(-b*x) + c", variables=["x"]).bound(b=(0, None))
+    options = {"on": "relative", "loss": "absolute"}
+    best = quiet(law, table, "y", **options, starts=150)
+    again = quiet(law, table, "y", **options, starts=best.params)
+    assert again.objective <= best.objective * (1 + 1e-12)
+    assert again.converged
+    assert again.params == pytest.approx(best.params, rel=1e-6)

@@ -26,7 +26,8 @@ double typical_size(const TableData& table, int64_t begin, int64_t count) {
   return n > 0 && sum > 0 ? std::sqrt(sum / n) : 1;
 }
 
-void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> starts, const std::vector<const double*>& given) {
+// A job and an outcome for every start.
+void Descent::begin(const std::vector<RowRange>& ranges, std::vector<double> starts) {
   const size_t n = ranges.size();
   starts_ = std::move(starts);
   parameters_ = starts_;
@@ -34,12 +35,18 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
   jobs_.resize(n);
   outcomes_.resize(n);
   sizes_.resize(n);
-  const bool widens = problem_.leaps && problem_.loss == Loss::cauchy, narrows = problem_.leaps && has_kink(problem_.loss);
   for (size_t k = 0; k < n; ++k) {
     sizes_[k] = ranges[k].size;
     jobs_[k] = {ranges[k].begin, ranges[k].count, nullptr, &starts_[k * p_], 0, kSharpest * ranges[k].size};
     jobs_[k].own = ranges[k].own;
     outcomes_[k] = {&parameters_[k * p_], &active_[k * p_], infinity, infinity, 0, 0, Status::cancelled, false};
+  }
+}
+
+void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> starts, const std::vector<const double*>& given) {
+  begin(ranges, std::move(starts));
+  const bool widens = problem_.leaps && problem_.loss == Loss::cauchy, narrows = problem_.leaps && has_kink(problem_.loss);
+  for (size_t k = 0; k < jobs_.size(); ++k) {
     const bool second = k > 0 && same_rows(jobs_[k], jobs_[k - 1]) && !(jobs_[k - 1].widened || jobs_[k - 1].narrowed);   // of two
     jobs_[k].widened = widens && second;
     jobs_[k].narrowed = narrows && second;
@@ -66,6 +73,18 @@ void Descent::run(const std::vector<RowRange>& ranges, std::vector<double> start
       run_stage({&problem_, &table_, Stage::finish, own_weights_}, jobs, outcomes, options_, cancelled_);
     });
   }
+  exact_objectives();
+}
+
+void Descent::settle(const std::vector<RowRange>& ranges, std::vector<double> starts) {
+  begin(ranges, std::move(starts));
+  std::vector<int64_t> all(jobs_.size());
+  std::iota(all.begin(), all.end(), 0);
+  for (int64_t k : all) {
+    jobs_[k].narrowed = true;
+    outcomes_[k].spread = spread_at_start(jobs_[k]);
+  }
+  finish(jobs_, outcomes_, sizes_, all, options_);
   exact_objectives();
 }
 
@@ -100,16 +119,21 @@ void Descent::far_from_starts(const FitOptions& options) {
 // Far from an optimum a kink needs no sharpness: a hundredth of the data's size will do.
 double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 1e-2 * size : 0; }
 
+// Typical size of a residual there; infinite or not a number where the start has no objective.
+double Descent::spread_at_start(const Job& job) {
+  const double* weight = table_.weight.empty() ? nullptr : table_.weight.data() + job.begin;
+  const double total = weight ? std::accumulate(weight, weight + job.count, 0.0) : static_cast<double>(job.count);
+  const double f = rows_.objective(job.start, {job.begin, job.count, nullptr, nullptr, job.own});
+  return typical_residual(problem_.loss, numbers_of(problem_, job).scale, f / total);
+}
+
 // A narrow Huber loss is nearly one with a kink: automatic starts go by the residuals of the best of
 // them, which comes first. A Cauchy loss forgets rows that start far out: from a wide scale, half of
 // the starts find what most rows agree on; the others find what a few rows agree on.
 double Descent::wide_scale(const Job& job) {
   const double scale = numbers_of(problem_, job).scale;
-  const double* weight = table_.weight.empty() ? nullptr : table_.weight.data() + job.begin;
-  const double total = weight ? std::accumulate(weight, weight + job.count, 0.0) : static_cast<double>(job.count);
-  const double f = rows_.objective(job.start, {job.begin, job.count, nullptr, nullptr, job.own});
-  if (!std::isfinite(f) || !(total > 0)) return 0;
-  const double spread = typical_residual(problem_.loss, scale, f / total);
+  const double spread = spread_at_start(job);
+  if (!std::isfinite(spread)) return 0;
   return job.widened ? spread : first_scale(problem_.loss, scale, spread, 0);
 }
 

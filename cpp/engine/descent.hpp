@@ -38,12 +38,15 @@ class Descent {
   // Start k (natural scale, k*parameters in `starts`) is fitted to the rows ranges[k]. Where
   // `given` is not null, start k that is lost is tried again from given[k].
   void run(const std::vector<RowRange>& ranges, std::vector<double> starts, const std::vector<const double*>& given);
+  // The same from beside an optimum of a kinked loss, into the nearest of its own.
+  void settle(const std::vector<RowRange>& ranges, std::vector<double> starts);
   // Refits of replicates, whose jobs bring their own weights or targets, from the optimum of the
   // full data. Those that do not settle from there go the long way round.
   void refit(std::vector<Job> jobs);
   const std::vector<Outcome>& outcomes() const { return outcomes_; }
 
  private:
+  void begin(const std::vector<RowRange>& ranges, std::vector<double> starts);
   void far(const Problem& problem, std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes);
   void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const FitOptions& options);
   void finish(std::vector<Job>& jobs, std::vector<Outcome>& outcomes, const std::vector<double>& sizes, const std::vector<int64_t>& todo,
@@ -60,6 +63,7 @@ class Descent {
   void race(std::vector<Field>& fields);
   void far_from_starts(const FitOptions& options);
   double far_scale(double size) const;
+  double spread_at_start(const Job& job);
   double wide_scale(const Job& job);
   bool witness(int64_t start) const;
   void disprove(const std::vector<Field>& fields);

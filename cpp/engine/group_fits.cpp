@@ -5,7 +5,6 @@
 
 #include "covariance.hpp"
 #include "group.hpp"
-#include "kink_polish.hpp"
 
 namespace lawfit {
 
@@ -18,8 +17,6 @@ constexpr int kHopRounds = 24;             // further searches at most
 constexpr int kHopsDownhill = 5;           // while they find better ones
 constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
-constexpr double kSharpens = 0.02;         // relative objective that sharper kinks may take off an end
-constexpr int kMostSharpened = 8;          // ends that are looked at
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
 
@@ -48,6 +45,7 @@ void GroupFits::run(FitTable& out) {
   make_starts();
   descend_all();
   if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) for (int round = 0; round < kHopRounds && hop(round); ++round) {}
+  if (!request_.starts.given && has_kink(problem_.loss)) look_beside();
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g]) continue;
     const int64_t row = request_.row(g);
@@ -91,14 +89,6 @@ void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> 
   }
   round.descent->run(ranges, std::move(starts), from);
   rounds_.push_back(std::move(round));
-}
-
-template <class Visit> void GroupFits::each_outcome(int64_t g, const Visit& visit) const {
-  for (const Round& round : rounds_) {
-    if (round.place[g] < 0) continue;
-    const Outcome* first = round.descent->outcomes().data() + round.place[g] * round.each;
-    for (int64_t k = 0; k < round.each; ++k) visit(first[k]);
-  }
 }
 
 void GroupFits::descend_all() {
@@ -235,38 +225,14 @@ void GroupFits::reduce_starts(int64_t g, int64_t row, double low, FitTable& out)
   if (std::isfinite(second)) out.second_objective[row] = second;
 }
 
-// Which end is the lowest shows once its kinks are as sharp as the loss's own. Those that end close to
-// the best are looked at in this order; `values` receives the parameters.
-Outcome GroupFits::sharpest_end(int64_t g, const Outcome& best, double* values) {
-  std::vector<const Outcome*> ends{&best};
-  const double limit = best.objective * (1 + kSharpens);
-  each_outcome(g, [&](const Outcome& o) { if (fitted(o.status) && o.objective <= limit) ends.push_back(&o); });
-  std::stable_sort(ends.begin() + 1, ends.end(), [](const Outcome* a, const Outcome* b) { return a->objective < b->objective; });
-  Outcome lowest = best;
-  std::vector<double> at(static_cast<size_t>(p_));
-  double last = -infinity;
-  int looked = 0;
-  for (const Outcome* end : ends) {
-    if (looked > 0 && !(end->objective > last * (1 + kSameBasin))) continue;   // the same end again
-    last = end->objective;
-    std::copy_n(end->parameters, p_, at.data());
-    const Polished polished = polish_kinks(rows_, request_.objective, request_.lower, request_.upper, begin(g), count(g), end->gradient_norm, at.data());
-    if (looked == 0 || polished.objective < lowest.objective * (1 - kTie)) {
-      lowest = *end;
-      lowest.objective = polished.objective;
-      lowest.gradient_norm = polished.gradient_norm;
-      std::copy_n(at.data(), p_, values);
-    }
-    if (++looked == kMostSharpened) break;
-  }
-  return lowest;
-}
-
 void GroupFits::reduce_group(int64_t g, int64_t row, double low, FitTable& out) {
   Outcome o = *best(g, low);
   double* values = &out.values[row * p_];
   std::copy_n(o.parameters, p_, values);
-  if (has_kink(problem_.loss) && std::isfinite(o.objective)) o = sharpest_end(g, o, values);
+  if (has_kink(problem_.loss) && std::isfinite(o.objective)) {
+    o = sharpest_end(g, o, values);
+    if (request_.starts.given) lower_start(g, o, values);
+  }
   int8_t* active = &out.active[row * p_];
   for (int k = 0; k < p_; ++k)
     active[k] = bound_side(values[k], request_.lower[k], request_.upper[k]);

@@ -1,5 +1,6 @@
 // Fits of one law to groups of rows under one objective, all starts together: starts -> far ->
-// finish -> searches around the best -> reduce -> certificate.
+// finish -> searches around the best -> reduce -> certificate. What kinked losses need besides is in
+// kinked_fits.cpp.
 #pragma once
 #include <memory>
 #include <vector>
@@ -26,12 +27,20 @@ class GroupFits {
   int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
   bool usable(int64_t g) const;
   const double* given(int64_t g, int64_t s) const;
-  template <class Visit> void each_outcome(int64_t g, const Visit& visit) const;
+  template <class Visit> void each_outcome(int64_t g, const Visit& visit) const {
+    for (const Round& round : rounds_) {
+      if (round.place[g] < 0) continue;
+      const Outcome* first = round.descent->outcomes().data() + round.place[g] * round.each;
+      for (int64_t k = 0; k < round.each; ++k) visit(first[k]);
+    }
+  }
 
   void make_starts();
   void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from);
   void descend_all();
   bool hop(int round);
+  void look_beside();
+  bool look_beside_once(int look);
   bool improved(int64_t g) const;
   double lowest(int64_t g) const;
   const Outcome* best(int64_t g, double low) const;     // low: of the group's objectives
@@ -40,6 +49,7 @@ class GroupFits {
   double unseen(int64_t g, double low);
   void reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const;
   Outcome sharpest_end(int64_t g, const Outcome& best, double* values);
+  void lower_start(int64_t g, Outcome& lowest, double* values);
   void reduce_group(int64_t g, int64_t row, double low, FitTable& out);
   Status own_status(const Outcome& o) const;
   Status certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff);
