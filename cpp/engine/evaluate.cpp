@@ -17,24 +17,37 @@ double* Arena::take(size_t vectors) {
   return next_ <= end_ ? piece : nullptr;
 }
 
+namespace {
+// What no parameter enters, block by block, so that what is not kept stays in the cache.
+std::vector<std::vector<double>> kept_columns(const Program& program, const double* const* variables, int64_t rows) {
+  constexpr int64_t kBlock = 512;
+  const int64_t block = std::min<int64_t>(kBlock, (rows + W - 1) / W * W);
+  std::vector<double> registers(static_cast<size_t>(program.data_registers * block));
+  const auto at = [&](int index) { return registers.data() + index * block; };
+  for (auto [column, value] : program.data_constants) std::fill_n(at(column), block, value);
+  std::vector<std::vector<double>> kept(program.kept.size());
+  for (auto& column : kept) column.reserve(static_cast<size_t>(rows));
+  for (int64_t first = 0; first < rows; first += block) {
+    const int64_t count = std::min(block, rows - first), vectors = (count + W - 1) / W;
+    for (auto [column, variable] : program.inputs) {
+      std::copy_n(variables[variable] + first, count, at(column));
+      std::fill(at(column) + count, at(column) + vectors * W, variables[variable][first]);
+    }
+    for (const Instruction& i : program.data) {
+      const auto operand = [&](Slot s) { return at(s.kind == Slot::none ? i.out.index : s.index); };
+      kernel(i.op, false, false, false)(at(i.out.index), operand(i.a), operand(i.b), operand(i.c), static_cast<int>(vectors));
+    }
+    for (size_t k = 0; k < kept.size(); ++k) kept[k].insert(kept[k].end(), at(program.kept[k]), at(program.kept[k]) + count);
+  }
+  return kept;
+}
+}  // namespace
+
 TableData prepare_table(const Program& program, const double* const* variables, const double* y, const double* weight,
                         const double* sigma, int64_t rows, Space space) {
   TableData table;
   table.rows = rows;
-  const int64_t padded = (rows + W - 1) / W * W;
-  std::vector<std::vector<double>> work(program.data_registers);
-  for (auto [column, variable] : program.inputs) {
-    work[column].reserve(padded);
-    work[column].assign(variables[variable], variables[variable] + rows);
-    work[column].resize(padded, rows ? variables[variable][0] : 0);
-  }
-  for (auto [column, value] : program.data_constants) work[column].assign(padded, value);
-  for (const Instruction& i : program.data) {
-    work[i.out.index].resize(padded);
-    auto at = [&](Slot s) { return work[s.kind == Slot::none ? i.out.index : s.index].data(); };
-    kernel(i.op, false, false, false)(work[i.out.index].data(), at(i.a), at(i.b), at(i.c), static_cast<int>(padded / W));
-  }
-  for (int column : program.kept) table.columns.push_back(std::move(work[column]));
+  table.columns = kept_columns(program, variables, rows);
   if (!y) return table;
   table.target.assign(y, y + rows);
   if (space == Space::log || space == Space::logit) for (double& t : table.target) t = space_transform(space, t);

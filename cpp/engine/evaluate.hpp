@@ -25,7 +25,7 @@ class Arena {
 // Per-row arrays of a whole table, in row order, as the program reads them.
 struct TableData {
   int64_t rows = 0, version = 0;              // version: changes when the same object holds other rows
-  std::vector<std::vector<double>> columns;   // one per Program::kept, padded to a multiple of W
+  std::vector<std::vector<double>> columns;   // one per Program::kept
   std::vector<double> target;                 // T(y)
   std::vector<double> inverse_sigma, weight;  // empty: all one
 };
