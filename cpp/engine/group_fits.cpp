@@ -44,8 +44,7 @@ void GroupFits::run(FitTable& out) {
   problem_.retraces = starts_ < static_cast<int64_t>(kManyStarts);
   make_starts();
   descend_all();
-  if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) for (int round = 0; round < kHopRounds && hop(round); ++round) {}
-  if (!request_.starts.given && has_kink(problem_.loss)) look_beside();
+  if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) search_on();
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g]) continue;
     const int64_t row = request_.row(g);
@@ -53,6 +52,12 @@ void GroupFits::run(FitTable& out) {
     reduce_starts(g, row, low, out);
     reduce_group(g, row, low, out);
   }
+}
+
+// Further starts, from what the automatic ones found.
+void GroupFits::search_on() {
+  for (int round = 0; round < kHopRounds && hop(round); ++round) {}
+  if (has_kink(problem_.loss)) look_beside();
 }
 
 bool GroupFits::usable(int64_t g) const {

@@ -38,6 +38,7 @@ class GroupFits {
   void make_starts();
   void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from);
   void descend_all();
+  void search_on();
   bool hop(int round);
   void look_beside();
   bool look_beside_once(int look);

@@ -6,6 +6,7 @@
 #include "group_fits.hpp"
 #include "kink_polish.hpp"
 #include "neighbours.hpp"
+#include "stages.hpp"
 
 namespace lawfit {
 
@@ -22,14 +23,14 @@ void GroupFits::look_beside() {
 }
 
 // Beside an optimum of a kinked loss there may be lower ones, where it bends at other rows: down they
-// lead step by step.
+// lead step by step. Of very many rows one more or less makes no difference.
 bool GroupFits::look_beside_once(int look) {
   std::vector<RowRange> ranges;
   std::vector<double> starts;
   Round next{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), kNeighbours};
   int64_t taking_part = 0;
   for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g] || cancelled_ || (look > 0 && (rounds_.back().place[g] < 0 || !improved(g)))) continue;
+    if (!usable_[g] || cancelled_ || count(g) >= kPointsLayout || (look > 0 && (rounds_.back().place[g] < 0 || !improved(g)))) continue;
     const Outcome& o = *best(g, lowest(g));
     const size_t filled = starts.size();
     starts.resize(filled + static_cast<size_t>(kNeighbours) * p_);
