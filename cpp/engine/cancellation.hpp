@@ -15,16 +15,27 @@ constexpr double kPollSeconds = 0.05;
 class Cancellation {
  public:
   operator bool() {
-    if (mine()) look();
-    return cancelled_.load(std::memory_order_relaxed);
+    look();
+    return cancelled();
   }
   // The same for who asks after every little piece of work: the clock is read once in many rows.
   bool after(int64_t rows) {
     constexpr int64_t kRowsBetweenLooks = 1 << 15;
     if (mine() && (rows_ += rows) >= kRowsBetweenLooks) look();
-    return cancelled_.load(std::memory_order_relaxed);
+    return cancelled();
   }
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }   // without polling
   void cancel() { cancelled_.store(true); }
+  // Polls where it is this thread's to do, and when it is time to.
+  void look() {
+    if (!mine()) return;
+    rows_ = 0;
+    const double now = now_seconds();
+    if (now - polled_ < kPollSeconds || cancelled()) return;
+    polled_ = std::numeric_limits<double>::infinity();   // a poll may itself ask
+    if (!(*poll_)()) cancel();
+    polled_ = now_seconds();
+  }
 
   // For as long as this lives the thread that made it calls `poll` (false: cancel) when it asks, as
   // often as every kPollSeconds. An empty one, or one inside another, leaves things as they are.
@@ -48,14 +59,6 @@ class Cancellation {
 
  private:
   bool mine() const { return caller_ == std::this_thread::get_id(); }
-  void look() {
-    rows_ = 0;
-    const double now = now_seconds();
-    if (now - polled_ < kPollSeconds || cancelled_.load(std::memory_order_relaxed)) return;
-    polled_ = std::numeric_limits<double>::infinity();   // a poll may itself ask
-    if (!(*poll_)()) cancel();
-    polled_ = now_seconds();
-  }
 
   std::atomic<bool> cancelled_{false};
   const std::function<bool()>* poll_ = nullptr;   // with what follows only the calling thread's

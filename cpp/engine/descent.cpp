@@ -121,10 +121,8 @@ double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 
 
 // Typical size of a residual there; infinite or not a number where the start has no objective.
 double Descent::spread_at_start(const Job& job) {
-  const double* weight = table_.weight.empty() ? nullptr : table_.weight.data() + job.begin;
-  const double total = weight ? std::accumulate(weight, weight + job.count, 0.0) : static_cast<double>(job.count);
-  const double f = rows_.objective(job.start, {job.begin, job.count, nullptr, nullptr, job.own});
-  return typical_residual(problem_.loss, numbers_of(problem_, job).scale, f / total);
+  const RowView range{job.begin, job.count, nullptr, nullptr, job.own};
+  return typical_residual(problem_.loss, numbers_of(problem_, job).scale, rows_.objective(job.start, range) / rows_.weight_total(range));
 }
 
 // A narrow Huber loss is nearly one with a kink: automatic starts go by the residuals of the best of

@@ -9,7 +9,6 @@
 namespace lawfit {
 
 namespace {
-constexpr double kTie = 1e-9;              // relative objective within which the one nearer to its optimum wins
 constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
 constexpr double kUnseen = 0.02;           // chance of a start to find an optimum not seen yet, above which more are made
 constexpr double kUnseenOfMany = 0.005;    // the same where the loss itself brings optima
@@ -83,7 +82,7 @@ void GroupFits::make_starts() {
   }
 }
 
-void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from) {
+void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> starts, const Go& go) {
   const int64_t each = groups.empty() ? 0 : static_cast<int64_t>(starts.size()) / p_ / static_cast<int64_t>(groups.size());
   std::vector<RowRange> ranges(groups.size() * static_cast<size_t>(each));
   Round round{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), each};
@@ -92,7 +91,7 @@ void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> 
     round.place[g] = static_cast<int64_t>(k);
     std::fill_n(ranges.begin() + static_cast<int64_t>(k) * each, each, RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
   }
-  round.descent->run(ranges, std::move(starts), from);
+  go(*round.descent, ranges, std::move(starts));
   rounds_.push_back(std::move(round));
 }
 
@@ -110,7 +109,8 @@ void GroupFits::descend_all() {
   const bool all = groups.size() == usable_.size();
   for (int64_t g : groups)
     if (!all) starts.insert(starts.end(), &start_values_[g * starts_ * p_], &start_values_[g * starts_ * p_] + starts_ * p_);
-  descend(groups, all ? std::move(start_values_) : std::move(starts), from);
+  descend(groups, all ? std::move(start_values_) : std::move(starts),
+          [&](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), from); });
 }
 
 // Where few starts share the best optimum, others around it may be better still; where the best is
@@ -133,7 +133,7 @@ bool GroupFits::hop(int round) {
     source_.more(g, anywhere ? nullptr : o.parameters, round, &starts[starts.size() - starts_ * p_]);
   }
   if (groups.empty()) return false;
-  descend(groups, std::move(starts), {});
+  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), {}); });
   return true;
 }
 

@@ -2,6 +2,7 @@
 // finish -> searches around the best -> reduce -> certificate. What kinked losses need besides is in
 // kinked_fits.cpp.
 #pragma once
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "start_source.hpp"
 
 namespace lawfit {
+
+constexpr double kTie = 1e-9;   // relative objective within which two ends are as low
 
 class GroupFits {
  public:
@@ -36,7 +39,9 @@ class GroupFits {
   }
 
   void make_starts();
-  void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const std::vector<const double*>& from);
+  // A round of as many starts for each of the groups, that go down as go(descent, ranges, starts) has them.
+  using Go = std::function<void(Descent&, const std::vector<RowRange>&, std::vector<double>)>;
+  void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const Go& go);
   void descend_all();
   void search_on();
   bool hop(int round);

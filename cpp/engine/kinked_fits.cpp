@@ -11,7 +11,6 @@
 namespace lawfit {
 
 namespace {
-constexpr double kTie = 1e-9;              // relative objective that is not worth another end
 constexpr double kSharpens = 0.02;         // that sharper kinks may take off an end
 constexpr int kMostSharpened = 8;          // ends that are looked at
 constexpr int kNeighbours = 16;            // of the best end that are looked at, again where one is lower
@@ -25,26 +24,19 @@ void GroupFits::look_beside() {
 // Beside an optimum of a kinked loss there may be lower ones, where it bends at other rows: down they
 // lead step by step. Of very many rows one more or less makes no difference.
 bool GroupFits::look_beside_once(int look) {
-  std::vector<RowRange> ranges;
-  std::vector<double> starts;
-  Round next{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), kNeighbours};
-  int64_t taking_part = 0;
+  std::vector<int64_t> groups;
+  std::vector<double> starts, beside(static_cast<size_t>(kNeighbours) * p_);
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g] || cancelled_ || count(g) >= kPointsLayout || (look > 0 && (rounds_.back().place[g] < 0 || !improved(g)))) continue;
     const Outcome& o = *best(g, lowest(g));
-    const size_t filled = starts.size();
-    starts.resize(filled + static_cast<size_t>(kNeighbours) * p_);
     const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
-    if (!std::isfinite(o.objective) || !draw_neighbours(rows_, range, o.parameters, request_.lower, request_.upper, options_.seed + static_cast<uint64_t>(look), kNeighbours, &starts[filled])) {
-      starts.resize(filled);
-      continue;
-    }
-    next.place[g] = taking_part++;
-    ranges.insert(ranges.end(), kNeighbours, RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
+    const uint64_t seed = options_.seed + static_cast<uint64_t>(look);
+    if (!std::isfinite(o.objective) || !draw_neighbours(rows_, range, o.parameters, request_.lower, request_.upper, seed, kNeighbours, beside.data())) continue;
+    groups.push_back(g);
+    starts.insert(starts.end(), beside.begin(), beside.end());
   }
-  if (taking_part == 0) return false;
-  next.descent->settle(ranges, std::move(starts));
-  rounds_.push_back(std::move(next));
+  if (groups.empty()) return false;
+  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
   return true;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "dense.hpp"
 #include "draws.hpp"
@@ -11,7 +10,7 @@ namespace lawfit {
 
 namespace {
 constexpr double kNearest = 0.3, kFarthest = 10;   // times what one row's loss pays for
-constexpr double kLeastCurvature = 1e-8;          // scaled: along a flat valley there is no end to go to
+constexpr double kLeastCurvature = 1e-8;           // scaled: along a flat valley there is no end to go to
 
 // The curvature of reweighted least squares, scaled to a unit diagonal; `unit` receives the scales.
 bool scaled_curvature(RowModel& model, const RowView& range, const double* at, double width, Matrix& out, Vector& unit) {
@@ -33,12 +32,10 @@ bool scaled_curvature(RowModel& model, const RowView& range, const double* at, d
 bool draw_neighbours(RowModel& model, const RowView& range, const double* optimum, const std::vector<double>& lower, const std::vector<double>& upper,
                      uint64_t seed, int number, double* out) {
   const auto p = static_cast<Eigen::Index>(lower.size());
-  const double* weight = model.table().weight.empty() ? nullptr : model.table().weight.data() + range.begin;
-  const double total = weight ? std::accumulate(weight, weight + range.count, 0.0) : static_cast<double>(range.count);
   const double objective = model.objective(optimum, range);
   Matrix curvature;
   Vector unit(p);
-  if (!(objective > 0) || !scaled_curvature(model, range, optimum, objective / total, curvature, unit)) return false;
+  if (!(objective > 0) || !scaled_curvature(model, range, optimum, objective / model.weight_total(range), curvature, unit)) return false;
   const Eigenvalues axes = eigenvalues(curvature);
   if (!axes.found) return false;
   const Vector lengths = axes.values.cwiseMax(kLeastCurvature).cwiseSqrt().cwiseInverse();

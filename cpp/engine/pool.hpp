@@ -34,7 +34,7 @@ template <class Work> void run_workers(int workers, const Work& work, const std:
     std::unique_lock<std::mutex> lock(mutex);
     while (!finished.wait_for(lock, std::chrono::duration<double>(kPollSeconds), [&] { return running == 0; })) {
       lock.unlock();
-      static_cast<void>(static_cast<bool>(cancelled));   // polls
+      cancelled.look();
       lock.lock();
     }
   }

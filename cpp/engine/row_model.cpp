@@ -1,6 +1,7 @@
 #include "row_model.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace lawfit {
 
@@ -44,6 +45,11 @@ double RowModel::objective(const double* parameters, const RowView& range) {
   load(parameters, range);
   evaluator_->evaluate(Tier::value, theta_, exact(range), sums_);
   return sums_.value[0][0] + believed;
+}
+
+double RowModel::weight_total(const RowView& range) const {
+  const double* weight = range.weight ? range.weight : view_.weight ? view_.weight + range.begin : nullptr;
+  return weight ? std::accumulate(weight, weight + range.count, 0.0) : static_cast<double>(range.count);
 }
 
 void RowModel::hessian(const double* parameters, const RowView& range, double* out) {

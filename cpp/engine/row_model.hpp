@@ -22,6 +22,7 @@ class RowModel {
   void rows(const double* parameters, const RowView& range, const Evaluator::Rows& out, double smoothing = 0);
   // The objective, priors and all, without the solver's smoothing of kinks.
   double objective(const double* parameters, const RowView& range);
+  double weight_total(const RowView& range) const;
   // Full Hessian of the objective, parameters x parameters.
   void hessian(const double* parameters, const RowView& range, double* out);
   const TableData& table() { return prepare(), table_; }

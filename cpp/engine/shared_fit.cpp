@@ -42,6 +42,8 @@ class SharedFit {
   SharedTable run() {
     if (request_.table.rows < p_ || members_.empty()) return std::move(result_);
     result_.status = Status::not_finite;
+    const std::function<bool()> poll = options_.polls([this] { return done_; }, work());
+    const Cancellation::Polling polling(cancelled_, poll);
     std::vector<Candidate> found;
     for (const std::vector<double>& shared : shared_candidates()) {
       if (stopped()) break;
@@ -77,13 +79,7 @@ class SharedFit {
 
   // Signals and the time limit, looked at between the engine's calls.
   bool stopped() {
-    if (cancelled_) return true;
-    const double now = now_seconds();
-    if (options_.poll && now - polled_ > 0.05) {
-      polled_ = now;
-      if (!options_.poll(std::min(done_, work()), work())) cancelled_ = true;
-    }
-    return cancelled_ || (options_.limits.deadline > 0 && now > options_.limits.deadline);
+    return cancelled_ || (options_.limits.deadline > 0 && now_seconds() > options_.limits.deadline);
   }
   int64_t work() const { return request_.groups * 8; }
   FitOptions inner() {
@@ -91,8 +87,8 @@ class SharedFit {
     options.keep_starts = false;
     if (options_.limits.deadline > 0) options.max_seconds = std::max(options_.limits.deadline - now_seconds(), 1e-3);
     if (options_.poll) options.poll = [this](int64_t done, int64_t) {
-      if (!cancelled_ && !options_.poll(std::min(done_ + std::min(done, request_.groups), work()), work())) cancelled_ = true;
-      return !cancelled_;
+      if (!cancelled_.cancelled() && !options_.poll(std::min(done_ + std::min(done, request_.groups), work()), work())) cancelled_.cancel();
+      return !cancelled_.cancelled();
     };
     return options;
   }
@@ -363,8 +359,7 @@ class SharedFit {
   std::vector<int64_t> members_;           // groups with rows
   std::vector<SharedRows> spans_;
   std::vector<double> pooled_;             // parameters of all rows together
-  bool cancelled_ = false;
-  double polled_ = now_seconds();
+  Cancellation cancelled_;
   int64_t done_ = 0;
 };
 }  // namespace

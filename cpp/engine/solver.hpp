@@ -68,7 +68,7 @@ struct Limits {
   double tolerance = 1e-9;
   int far_iterations = 120, finish_iterations = 500;
   bool precise = false;
-  Cancellation* cancelled = nullptr;     // set by the caller
+  Cancellation* cancelled = nullptr;              // set by the caller
   double deadline = 0;                            // seconds of steady clock; 0: none
 };
 
