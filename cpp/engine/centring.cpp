@@ -1,6 +1,7 @@
 #include "centring.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "scaling.hpp"
 #include "vector_math.hpp"
@@ -196,13 +197,26 @@ Centring find_centring(const Graph& graph, int root, const std::vector<std::vect
   return centring;
 }
 
-void shift_centre(const Centring& centring, double* parameters, const double* means, double direction) {
+namespace {
+template <class T> T everywhere(double number) {
+  if constexpr (std::is_same_v<T, V>) return broadcast(number);
+  else return number;
+}
+// None stays none, by whatever factor.
+double times_exp(double value, double exponent) { return value != 0 ? value * v_exp(broadcast(exponent))[0] : value; }
+V times_exp(V value, V exponent) { return select(value != V{}, value * v_exp(exponent), value); }
+
+template <class T> void shift_by_means(const Centring& centring, T* parameters, const T* means, double direction) {
   for (const CentreShift& s : centring.shifts) {
-    const double p = s.parameter < 0 ? s.coefficient : s.coefficient * parameters[s.parameter];
-    const double shift = direction * p * means[s.column];
-    if (!s.multiplies) parameters[s.partner] += shift;
-    else if (parameters[s.partner] != 0) parameters[s.partner] *= v_exp(broadcast(shift))[0];   // none stays none, by whatever factor
+    const T p = s.parameter < 0 ? everywhere<T>(s.coefficient) : everywhere<T>(s.coefficient) * parameters[s.parameter];
+    const T shift = everywhere<T>(direction) * p * means[s.column];
+    T& partner = parameters[s.partner];
+    partner = s.multiplies ? times_exp(partner, shift) : partner + shift;
   }
 }
+}  // namespace
+
+void shift_centre(const Centring& centring, double* parameters, const double* means, double direction) { shift_by_means(centring, parameters, means, direction); }
+void shift_centre(const Centring& centring, V* parameters, const V* means, double direction) { shift_by_means(centring, parameters, means, direction); }
 
 }  // namespace lawfit

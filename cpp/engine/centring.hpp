@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph.hpp"
+#include "simd.hpp"
 
 namespace lawfit {
 
@@ -29,7 +30,8 @@ std::vector<std::vector<int>> consumers_of(const Graph& graph, int root);
 Centring find_centring(const Graph& graph, int root, const std::vector<std::vector<int>>& consumers,
                        const std::vector<bool>& movable, const std::vector<bool>& unbounded);
 
-// Moves one parameter vector to centred coordinates (direction +1) or back (-1).
+// Moves one parameter vector, or one a lane, to centred coordinates (direction +1) or back (-1).
 void shift_centre(const Centring& centring, double* parameters, const double* means, double direction);
+void shift_centre(const Centring& centring, V* parameters, const V* means, double direction);
 
 }  // namespace lawfit

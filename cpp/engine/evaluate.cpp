@@ -145,6 +145,16 @@ void Evaluator::pad(double* tile, int lane, int64_t from, double value) {
   else if (weighted_) for (int64_t r = from; r < tile_rows_; ++r) tile[r * W + lane] = value;
 }
 
+namespace {
+double mean_of(const double* values, int64_t count) {
+  double sums[4] = {};   // side by side, or each addition would wait for the last
+  int64_t r = 0;
+  for (; r + 4 <= count; r += 4) for (int k = 0; k < 4; ++k) sums[k] += values[r + k];
+  for (; r < count; ++r) sums[0] += values[r];
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) / static_cast<double>(count);
+}
+}  // namespace
+
 void Evaluator::hold(int lane, const TableData& table, int64_t begin, int64_t count, const std::vector<int32_t>* drawn, const double* weight,
                      double* means, const double* target) {
   Held& held = held_[lane];
@@ -161,12 +171,8 @@ void Evaluator::hold(int lane, const TableData& table, int64_t begin, int64_t co
       const double* source = table.columns[k].data() + begin;
       double& mean = means_[k * W + lane];
       if (!same_range) {
-        mean = 0;
-        if (program_.centre_of[k] >= 0) {
-          for (int64_t r = 0; r < count; ++r) mean += source[r];
-          mean /= static_cast<double>(count);
-          if (!(mean - mean == 0)) mean = 0;   // a column with infinities is left where it is
-        }
+        mean = program_.centre_of[k] < 0 ? 0 : mean_of(source, count);
+        if (!(mean - mean == 0)) mean = 0;   // a column with infinities is left where it is
       }
       load_tile(columns_ + k * tile_rows_ * W, source, mean);
     }

@@ -72,11 +72,13 @@ const double* GroupFits::given(int64_t g, int64_t s) const {
 }
 
 void GroupFits::make_starts() {
+  constexpr int64_t kScreening = 64;   // times that automatic starts go over the rows, about
+  const int64_t passes = request_.starts.given ? 1 : kScreening;
   start_values_.assign(static_cast<size_t>(request_.groups * starts_ * p_), 0.0);
   for (int64_t g = 0; g < request_.groups; ++g) {
     double* values = &start_values_[g * starts_ * p_];
     if (request_.starts.given) std::copy_n(given(g, 0), starts_ * p_, values);
-    if (!usable_[g] || cancelled_) continue;
+    if (!usable_[g] || cancelled_.after(count(g) * passes)) continue;
     if (request_.starts.given) source_.project(g, starts_, values, options_.threads);
     else source_.automatic(g, values);
   }

@@ -1,20 +1,8 @@
-// The solver's lanes. The number of parameters is a constant of the type up to kMostFixed, so that
-// loops over parameters unroll; kP = 0 takes any number.
+// The solver's lanes.
 #pragma once
-#include "solver.hpp"
+#include "endings.hpp"
 
 namespace lawfit {
-
-constexpr int kMostFixed = 5;
-
-template <int kP> struct ParameterCount {
-  static constexpr int p_ = kP;
-  explicit ParameterCount(int) {}
-};
-template <> struct ParameterCount<0> {
-  const int p_;
-  explicit ParameterCount(int p) : p_(p) {}
-};
 
 template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
  public:
@@ -24,10 +12,10 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
  private:
   using ParameterCount<kP>::p_;
   int entries() const { return p_ * (p_ + 1) / 2; }
-  void refill(int lane);
-  struct Certificate { V gradient, inverse_trace; L idle, at_bound; };
-  Certificate certify();
-  void harvest(int lane, Status status, bool settled, const Certificate& certificate);
+  L take_jobs(L lanes, L& wary);
+  void refill(L lanes);
+  void give_verdict(L lanes, Status status);
+  void end_lanes(End end, V gain, V held_back);
   void step();
   V unit(int parameter) const;
   void far_system();
@@ -38,7 +26,8 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void predict();
   void leave_newton(L lanes);
   void enter_newton(L good);
-  V cosine() const;
+  Place here() const { return {theta_, now_, objective_}; }
+  V cosine() const { return lawfit::cosine<kP>(p_, here(), lower_, upper_); }
   V rounding_noise() const;
   V step_size() const;
   void keep_size(V size);
@@ -46,7 +35,6 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   V step_gain() const;
   void mark_settled();
   void mark_converged();
-  void harvest_lanes(L finished, L good, const Certificate& certificate);
   void relax_scale(L local);
   void trial_point();
   void multiply_trial();
@@ -68,12 +56,12 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void judge();
   void stop_far();
   void stop_limits();
-  Status final_status(int lane, bool good, const Certificate& certificate) const;
 
   const Problem& problem_;
   const Stage stage_;
   Evaluator evaluator_;
   const Layout layout_;
+  const L independent_;             // lanes that have a problem of their own
   Arena arena_;
   V *theta_, *trial_, *detour_point_, *milestone_, *step_, *lower_, *upper_, *metric_, *damp_, *matrix_, *factor_, *rhs_, *fixed_step_;
   L* fixed_;
@@ -87,7 +75,9 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   std::vector<int> exponents_;      // nonlinear parameters of a size of their own
   const bool separable_;            // exactly, or bounded by the majoriser
   const bool retraces_;             // steps are projected by detours, far ones before they are tried
-  std::vector<double> means_, scratch_;
+  Endings<kP> endings_;
+  V* means_;                        // of the centred columns
+  std::vector<double> lane_means_;
 
   // The run in progress.
   const TableData* table_ = nullptr;

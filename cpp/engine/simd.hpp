@@ -174,30 +174,25 @@ LAWFIT_INLINE V vsqrt(V a) {
 
 LAWFIT_INLINE L is_nan(V a) { return (L)(a != a); }
 
-// Is the mask set in any lane, in all lanes? (Masks are 0 or -1 per lane.)
-LAWFIT_INLINE bool any(L mask) {
+// The lanes in which the mask is set, a bit each. (Masks are 0 or -1 per lane.)
+LAWFIT_INLINE unsigned lane_bits(L mask) {
 #if LAWFIT_AVX512
-  return _mm512_movepi64_mask((__m512i)mask) != 0;
+  return _mm512_movepi64_mask((__m512i)mask);
 #elif LAWFIT_AVX2
-  return _mm256_movemask_pd((__m256d)mask) != 0;
+  return static_cast<unsigned>(_mm256_movemask_pd((__m256d)mask));
 #elif LAWFIT_SSE2
-  return _mm_movemask_pd((__m128d)mask) != 0;
+  return static_cast<unsigned>(_mm_movemask_pd((__m128d)mask));
 #else
-  int64_t r = 0;
-  for (int i = 0; i < W; ++i) r |= mask[i];
-  return r != 0;
+  unsigned bits = 0;
+  for (int i = 0; i < W; ++i) bits |= mask[i] ? 1u << i : 0u;
+  return bits;
 #endif
 }
-LAWFIT_INLINE bool all(L mask) {
-#if LAWFIT_AVX512
-  return _mm512_movepi64_mask((__m512i)mask) == 0xff;
-#elif LAWFIT_AVX2
-  return _mm256_movemask_pd((__m256d)mask) == 0xf;
-#elif LAWFIT_SSE2
-  return _mm_movemask_pd((__m128d)mask) == 0x3;
-#else
-  return !any(~mask);
-#endif
+LAWFIT_INLINE bool any(L mask) { return lane_bits(mask) != 0; }
+LAWFIT_INLINE bool all(L mask) { return lane_bits(mask) == (1u << W) - 1; }
+// visit(lane) for each lane in which the mask is set.
+template <class Visit> LAWFIT_INLINE void each_lane(L mask, const Visit& visit) {
+  for (unsigned bits = lane_bits(mask); bits != 0; bits &= bits - 1) visit(__builtin_ctz(bits));
 }
 
 // Sum over the lanes, always paired in the same order.

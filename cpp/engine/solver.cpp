@@ -11,16 +11,21 @@ namespace lawfit {
 
 namespace {
 V mask_to(L mask) { return select(mask, broadcast(1.0), broadcast(0.0)); }
+L first_lane() {
+  L mask = broadcast_bits(0);
+  mask[0] = -1;
+  return mask;
+}
 }  // namespace
 
 template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage, int64_t capacity, bool weighted, bool with_sigma, Layout layout)
     : ParameterCount<kP>(problem.parameters()), problem_(problem), stage_(stage),
       evaluator_(*problem.program, problem.space, problem.loss, capacity, weighted, with_sigma, layout),
-      layout_(layout), arena_(12 * p_ + 2 * entries() + 2 * sum_vectors(p_)),
+      layout_(layout), independent_(layout == Layout::points ? first_lane() : broadcast_bits(-1)), arena_(12 * p_ + 2 * entries() + 2 * sum_vectors(p_) + problem.centring->nodes.size()),
       // There the majoriser bounds what a linear solve gains.
       separable_((problem.space == Space::linear || problem.space == Space::relative) && !of_counts(problem.loss)),
       retraces_(problem.retraces && !(separable_ && problem.loss == Loss::squared)),
-      means_(problem.centring->nodes.size() * W), scratch_(p_) {
+      endings_(problem), means_(arena_.take_vectors(problem.centring->nodes.size())), lane_means_(problem.centring->nodes.size()) {
   for (V** v : {&theta_, &trial_, &detour_point_, &milestone_, &step_, &lower_, &upper_, &metric_, &damp_, &rhs_, &fixed_step_}) *v = arena_.take_vectors(p_);
   fixed_ = reinterpret_cast<L*>(arena_.take(p_));
   matrix_ = arena_.take_vectors(entries());
@@ -37,104 +42,74 @@ template <int kP> LaneSolver<kP>::LaneSolver(const Problem& problem, Stage stage
   }
 }
 
-template <int kP> void LaneSolver<kP>::refill(int lane) {
-  const int64_t k = queue_->take();
-  job_[lane] = k;
-  const bool busy = k >= 0;
-  busy_[lane] = busy ? -1 : 0;
-  if (!busy) {
-    for (int i = 0; i < p_; ++i) theta_[i][lane] = std::clamp(1.0, problem_.lower[i], problem_.upper[i]);
-    return;
+// The next jobs' rows and numbers; their starts, in natural scale, to trial_. Returns the lanes that
+// got one, `wary` those that are to take short steps at first.
+template <int kP> L LaneSolver<kP>::take_jobs(L lanes, L& wary) {
+  L taken = broadcast_bits(0);
+  each_lane(lanes & independent_, [&](int lane) {
+    const int64_t k = job_[lane] = queue_->take();
+    if (k < 0) return;
+    const Job& job = jobs_[k];
+    evaluator_.load_drawn(lane, *table_, job.begin, job.count, job.weight, lane_means_.data(), job.target);
+    const LossNumbers numbers = numbers_of(problem_, job);
+    taken[lane] = -1;
+    for (size_t m = 0; m < lane_means_.size(); ++m) means_[m][lane] = lane_means_[m];
+    for (int i = 0; i < p_; ++i) trial_[i][lane] = job.start[i];
+    scale_[lane] = job.relax;
+    target_scale_[lane] = has_kink(problem_.loss) ? std::max(std::max(job.relax, 1e-300) * kKinkWidth, job.sharpest) : numbers.scale;
+    tail_[lane] = numbers.tail;
+    weights_[lane] = evaluator_.weight_total(lane);
+    wary[lane] = job.cautious ? -1 : 0;
+  });
+  if (layout_ == Layout::problems || !taken[0]) return taken;
+  for (size_t m = 0; m < lane_means_.size(); ++m) means_[m] = broadcast(means_[m][0]);
+  for (int i = 0; i < p_; ++i) trial_[i] = broadcast(trial_[i][0]);
+  for (V* v : {&scale_, &target_scale_, &tail_, &weights_}) *v = broadcast((*v)[0]);
+  wary = broadcast_bits(wary[0]);
+  return broadcast_bits(-1);
+}
+
+template <int kP> void LaneSolver<kP>::refill(L lanes) {
+  const V zero = broadcast(0.0), one = broadcast(1.0), never = broadcast(infinity);
+  L wary = broadcast_bits(0);
+  const L mine = take_jobs(lanes, wary), idle = lanes & ~mine;
+  busy_ = (busy_ & ~lanes) | mine;
+  shift_centre(*problem_.centring, trial_, means_, 1);
+  for (int i = 0; i < p_; ++i) {
+    const V start = select(idle, one, trial_[i]);
+    theta_[i] = select(lanes, vmin(vmax(start, lower_[i]), upper_[i]), theta_[i]);
+    damp_[i] = select(mine, zero, damp_[i]);
   }
-  const Job& job = jobs_[k];
-  double* means = means_.data() + lane * problem_.centring->nodes.size();
-  evaluator_.load_drawn(lane, *table_, job.begin, job.count, job.weight, means, job.target);
-  std::copy(job.start, job.start + p_, scratch_.begin());
-  shift_centre(*problem_.centring, scratch_.data(), means, 1);
-  const bool points = layout_ == Layout::points;
-  const LossNumbers numbers = numbers_of(problem_, job);
-  for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) {
-    for (int i = 0; i < p_; ++i) theta_[i][l] = std::clamp(scratch_[i], problem_.lower[i], problem_.upper[i]);
-    fresh_[l] = -1;
-    busy_[l] = -1;
-    objective_[l] = infinity;
-    size_[l] = last_size_[l] = infinity;
-    slow_[l] = blind_[l] = at_scale_[l] = iterations_[l] = moved_[l] = 0;
-    target_scale_[l] = has_kink(problem_.loss) ? std::max(std::max(job.relax, 1e-300) * kKinkWidth, job.sharpest) : numbers.scale;
-    tail_[l] = numbers.tail;
-    scale_[l] = std::max(target_scale_[l], job.relax);
-    if (stage_ == Stage::far) target_scale_[l] = scale_[l];
-    reach_[l] = scale_[l];
-  }
-  L mine = broadcast_bits(0);
-  for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) mine[l] = -1;
-  for (int i = 0; i < p_; ++i) damp_[i] = select(mine, V{}, damp_[i]);
-  newton_ = stage_ == Stage::finish ? newton_ | mine : broadcast_bits(0);
-  patience_ = select(mine, broadcast(job.cautious ? 8.0 : 1.0), patience_);
-  gauss_steps_ = select(mine, V{}, gauss_steps_);
+  scale_ = select(mine, vmax(target_scale_, scale_), scale_);
+  if (stage_ == Stage::far) target_scale_ = select(mine, scale_, target_scale_);
+  reach_ = select(mine, scale_, reach_);
+  for (V* v : {&objective_, &size_, &last_size_}) *v = select(mine, never, *v);
+  for (V* v : {&slow_, &blind_, &at_scale_, &iterations_, &moved_, &gauss_steps_, &detour_wait_, &detour_gap_, &detour_tries_}) *v = select(mine, zero, *v);
+  cautious_ = (cautious_ & ~mine) | wary;
+  newton_ = stage_ == Stage::finish ? (newton_ | mine) & ~wary : broadcast_bits(0);
+  patience_ = select(mine, select(wary, broadcast(kMostPatience), one), patience_);
   gauss_damping_ = select(mine, broadcast(kGaussDamping), gauss_damping_);
-  damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : job.cautious ? kCautiousDamping : kFirstDampingFinish);
-  stretched_ &= ~mine;
-  projected_ &= ~mine;
-  detour_ &= ~mine;
-  detour_wait_ = select(mine, V{}, detour_wait_);
-  detour_gap_ = select(mine, V{}, detour_gap_);
-  detour_tries_ = select(mine, V{}, detour_tries_);
-  side_ = select(mine, broadcast(1.0), side_);
+  damping_.reset(mine, stage_ == Stage::far ? kFirstDampingFar : kFirstDampingFinish);
+  if (stage_ == Stage::finish) damping_.reset(wary, kCautiousDamping);
+  side_ = select(mine, one, side_);
   milestone_at_ = select(mine, broadcast(kPatience), milestone_at_);
   detour_reach_ = select(mine, broadcast(kFirstLeap), detour_reach_);
-  cautious_ &= ~mine;
-  if (job.cautious) {
-    newton_ &= ~mine;
-    cautious_ |= mine;
-  }
-  const double total = evaluator_.weight_total(lane);
-  for (int l = points ? 0 : lane; l < (points ? W : lane + 1); ++l) weights_[l] = total;
+  fresh_ |= mine;
+  for (L* flags : {&stretched_, &projected_, &detour_}) *flags &= ~mine;
 }
 
-// What says that a lane is at an optimum, and that its parameters are determined there. A parameter
-// that the fitted values do not feel at all is idle.
-template <int kP> auto LaneSolver<kP>::certify() -> Certificate {
-  V* root = rhs_;
-  for (int i = 0; i < p_; ++i) root[i] = broadcast(1.0) / vsqrt(now_.majorised[i * (i + 1) / 2 + i]);
-  for (int i = 0, e = 0; i < p_; ++i)
-    for (int j = 0; j <= i; ++j, ++e) factor_[e] = i == j ? broadcast(1.0) : now_.majorised[e] * root[i] * root[j];
-  Certificate c{cosine(), inverse_trace(p_, factor_, rhs_), broadcast_bits(0), broadcast_bits(0)};
-  const V zero = broadcast(0.0), felt = broadcast(kNoInfluence) * vsqrt(now_.energy[0]);
-  for (int i = 0; i < p_; ++i) {
-    const L inside = (theta_[i] > lower_[i]) & (theta_[i] < upper_[i]);
-    const V influence = vsqrt(now_.majorised[i * (i + 1) / 2 + i]) * vmax(vabs(theta_[i]), broadcast(problem_.typical[i]));
-    if (!problem_.linear[i]) c.idle |= inside & (theta_[i] != zero) & ~(influence > felt);
-    c.at_bound |= ~inside;
-  }
-  return c;
-}
-
-template <int kP> Status LaneSolver<kP>::final_status(int lane, bool good, const Certificate& certificate) const {
-  if (!good) return Status::stalled;
-  if (certificate.idle[lane]) return Status::not_identified;
-  return certificate.at_bound[lane] ? Status::converged_at_bound : Status::converged;
-}
-
-template <int kP> void LaneSolver<kP>::harvest(int lane, Status status, bool settled, const Certificate& certificate) {
-  Outcome& out = outcomes_[job_[lane]];
-  for (int i = 0; i < p_; ++i) {
-    const double value = theta_[i][lane];
-    out.active[i] = bound_side(value, problem_.lower[i], problem_.upper[i]);
-    out.parameters[i] = value;
-  }
-  shift_centre(*problem_.centring, out.parameters, means_.data() + lane * problem_.centring->nodes.size(), -1);
-  for (int i = 0; i < p_; ++i) if (out.active[i]) out.parameters[i] = out.active[i] < 0 ? problem_.lower[i] : problem_.upper[i];
-  const double f = objective_[lane];
-  out.objective = f;
-  out.gradient_norm = certificate.gradient[lane];
-  out.inverse_trace = certificate.inverse_trace[lane];
-  out.spread = typical_residual(problem_.loss, scale_[lane], f / std::max(weights_[lane], 1e-300));
-  out.iterations += static_cast<int32_t>(iterations_[lane]);
-  out.status = status;
-  out.settled = settled;
-  out.moved = moved_[lane] != 0;
-  refill(lane);
+// Lanes that have a verdict leave their jobs and take up others.
+template <int kP> void LaneSolver<kP>::end_lanes(End end, V gain, V held_back) {
+  each_lane(done_ & independent_, [&](int lane) {
+    Outcome& out = outcomes_[job_[lane]];
+    out.spread = typical_residual(problem_.loss, scale_[lane], std::max(objective_[lane] - gain[lane], 0.0) / std::max(weights_[lane], 1e-300));
+    out.iterations += static_cast<int32_t>(iterations_[lane]);
+    out.moved = moved_[lane] != 0;
+    endings_.note(here(), lane, means_, out, verdict_[lane], end, gain[lane], held_back[lane]);
+  });
+  refill(done_);
+  done_ = broadcast_bits(0);
+  for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, V{}, step_[i]);
 }
 
 template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jobs, Outcome* outcomes, JobQueue& queue, const Limits& limits) {
@@ -145,9 +120,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   limits_ = limits;
   tail_ = broadcast(problem_.tail);
   fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = detour_ = projected_ = broadcast_bits(0);
-  const int lanes = layout_ == Layout::points ? 1 : W;
-  for (int lane = 0; lane < W; ++lane) job_[lane] = -1;
-  for (int lane = 0; lane < lanes; ++lane) refill(lane);
+  refill(broadcast_bits(-1));
   while (any(busy_)) {
     step();
     trial_point();
@@ -158,12 +131,9 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
     if (stage_ == Stage::far) stop_far();
     stop_limits();
     if (!any(done_)) continue;
-    const Certificate certificate = certify();
-    for (int lane = 0; lane < lanes; ++lane)
-      if (done_[lane] && job_[lane] >= 0) harvest(lane, verdict_[lane], stage_ == Stage::finish, certificate);
-    if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
-    done_ = broadcast_bits(0);
+    end_lanes(stage_ == Stage::finish ? End::settled : End::unsettled, V{}, V{});
   }
+  endings_.write();
 }
 
 template <int kP> void LaneSolver<kP>::trial_point() {
@@ -238,8 +208,7 @@ template <int kP> void LaneSolver<kP>::judge() {
       projected_ = broadcast_bits(0);
     }
   }
-  if (any(lost))
-    for (int lane = 0; lane < W; ++lane) if (lost[lane]) { done_[lane] = -1; verdict_[lane] = Status::out_of_domain; }
+  give_verdict(lost, Status::out_of_domain);
 }
 
 template <int kP> void LaneSolver<kP>::stop_far() {
@@ -248,10 +217,14 @@ template <int kP> void LaneSolver<kP>::stop_far() {
   if (any(settled)) settled &= cosine() <= broadcast(kFarOrthogonal);
   const L late = busy_ & (iterations_ >= broadcast(limits_.far_iterations));
   const L stop = (busy_ & (settled | (damping_.lambda >= broadcast(1e8))) & (iterations_ >= broadcast(2.0))) | late;
-  for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) {
-    done_[lane] = -1;
-    verdict_[lane] = late[lane] ? Status::iteration_limit : Status::converged;
-  }
+  give_verdict(stop & late, Status::iteration_limit);
+  give_verdict(stop, Status::converged);
+}
+
+// Unless they have one already.
+template <int kP> void LaneSolver<kP>::give_verdict(L lanes, Status status) {
+  each_lane(lanes & ~done_, [&](int lane) { verdict_[lane] = status; });
+  done_ |= lanes;
 }
 
 template <int kP> void LaneSolver<kP>::stop_limits() {
@@ -261,18 +234,15 @@ template <int kP> void LaneSolver<kP>::stop_limits() {
     stop = busy_ & ~done_ & (iterations_ >= broadcast(limits_.finish_iterations));
     const L stuck = busy_ & ~done_ & (damping_.lambda >= broadcast(1e12));
     if (any(stuck)) {
-      const Certificate certificate = certify();
-      const L good = (size_ <= broadcast(kStalledSize)) & (certificate.gradient <= broadcast(kOrthogonal));
-      for (int lane = 0; lane < W; ++lane) if (stuck[lane]) {
-        done_[lane] = -1;
-        verdict_[lane] = final_status(lane, good[lane], certificate);
-      }
+      const L good = (size_ <= broadcast(kStalledSize)) & (cosine() <= broadcast(kOrthogonal));
+      give_verdict(stuck & good, Status::converged);
+      give_verdict(stuck, Status::stalled);
     }
   }
   if (limits_.cancelled && limits_.cancelled->after(evaluator_.swept())) { stop = busy_; reason = Status::cancelled; }
   else if (limits_.deadline > 0 && now_seconds() > limits_.deadline) { stop = busy_; reason = Status::time_limit; }
   if (reason != Status::iteration_limit) queue_->next.store(queue_->end);
-  for (int lane = 0; lane < W; ++lane) if (stop[lane] && !done_[lane]) { done_[lane] = -1; verdict_[lane] = reason; }
+  give_verdict(stop, reason);
 }
 
 LAWFIT_LANE_SOLVERS

@@ -38,6 +38,7 @@ constexpr double kDetourTries = 3;           // evaluations that a detour may ta
 constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
 constexpr double kKinkWidth = 1e-12;         // of the typical residual: smoothing left at kinks
 constexpr double kStalledSize = 1e-6;        // scaled step below which a stop at rounding is convergence
+constexpr double kLittleHeldBack = 0.1;      // damping that a settled fit may have, of the least curvature
 constexpr double kOrthogonal = 1e-3;         // cosine of residuals and Jacobian columns at an optimum
 constexpr double kPerfect = 2e-12;           // relative residuals that may be all rounding: no direction in them
 constexpr double kNoInfluence = 1e-12;       // relative change of fitted values per relative change

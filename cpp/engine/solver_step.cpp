@@ -176,30 +176,15 @@ template <int kP> V LaneSolver<kP>::rounding_noise() const {
   return broadcast(4 * kRounding) * (objective_ + *now_.sensitivity);
 }
 
-// Largest cosine between the residuals and a Jacobian column: a gradient free of every scale.
-template <int kP> V LaneSolver<kP>::cosine() const {
-  const V zero = broadcast(0.0);
-  V largest{};
-  const V size = fma(broadcast(kPerfect * kPerfect), now_.energy[0], broadcast(2.0) * objective_);
-#pragma GCC unroll 8
-  for (int i = 0; i < p_; ++i) {
-    const V g = now_.gradient[i];
-    const V m = now_.majorised[i * (i + 1) / 2 + i];
-    const L free = (m > zero) & ~((theta_[i] <= lower_[i]) & (g > zero)) & ~((theta_[i] >= upper_[i]) & (g < zero));
-    largest = vmax(largest, select(free, (g / m) * (g / size), zero));
-  }
-  return vsqrt(largest);
-}
-
 // The step, scaled by each parameter or by what it would take to change the fitted values by a
 // thousandth. Convergence is judged on it, never on the decrease of the objective.
 template <int kP> V LaneSolver<kP>::step_size() const {
-  const V zero = broadcast(0.0), per_energy = broadcast(1.0) / vmax(now_.energy[0], broadcast(1e-300));
+  const V zero = broadcast(0.0), least = broadcast(1e-6) * vmax(now_.energy[0], broadcast(1e-300));
   V largest{};
 #pragma GCC unroll 8
   for (int i = 0; i < p_; ++i) {
-    const V curvature = now_.majorised[i * (i + 1) / 2 + i] * per_energy, step = step_[i] * metric_[i];
-    const V squared = (step * curvature * step) / vmax(theta_[i] * curvature * theta_[i], broadcast(1e-6));
+    const V curvature = now_.majorised[i * (i + 1) / 2 + i], step = step_[i] * metric_[i];
+    const V squared = (step * curvature * step) / vmax(theta_[i] * curvature * theta_[i], least);
     largest = vmax(largest, select(step == zero, zero, squared));
   }
   return vsqrt(largest);
@@ -232,15 +217,12 @@ template <int kP> void LaneSolver<kP>::mark_settled() {
   const V gain = step_gain();
   const L near = ending & (small | ((left <= broadcast(limits_.tolerance)) & (gain <= broadcast(kSmallGain) * objective_)));
   if (!any(near)) return;
-  const Certificate certificate = certify();
-  // Damping may have kept a weak direction from moving, unless it is small beside the least curvature.
-  const V least = broadcast(0.1) / certificate.inverse_trace;
-  L settled = near & (certificate.gradient <= broadcast(kOrthogonal));
+  V held_back{};
   for (int i = 0; i < p_; ++i)
-    settled &= damping_.lambda * damp_[i] <= least * now_.majorised[i * (i + 1) / 2 + i] * metric_[i] * metric_[i];
-  for (int i = 0; i < p_; ++i) theta_[i] = select(settled, vmin(vmax(theta_[i] + step_[i] * metric_[i], lower_[i]), upper_[i]), theta_[i]);
-  objective_ = select(settled, vmax(objective_ - gain, V{}), objective_);
-  harvest_lanes(settled, settled, certificate);
+    held_back = vmax(held_back, damping_.lambda * damp_[i] / (now_.majorised[i * (i + 1) / 2 + i] * metric_[i] * metric_[i]));
+  for (int i = 0; i < p_; ++i) theta_[i] = select(near, vmin(vmax(theta_[i] + step_[i] * metric_[i], lower_[i]), upper_[i]), theta_[i]);
+  give_verdict(near, Status::converged);
+  end_lanes(End::candidate, gain, held_back);
 }
 
 template <int kP> void LaneSolver<kP>::mark_converged() {
@@ -260,25 +242,14 @@ template <int kP> void LaneSolver<kP>::mark_converged() {
   blind_ = select(blind, blind_ + broadcast(1.0), blind_);
   const L exhausted = blind & (((size_ >= broadcast(0.5) * last_size_) & (blind_ >= broadcast(3.0))) | (blind_ >= broadcast(12.0)));
   if (!any(small | exhausted)) return;
-  const Certificate certificate = certify();
-  const L aligned = certificate.gradient <= broadcast(kOrthogonal), there = small & aligned;
+  const L aligned = cosine() <= broadcast(kOrthogonal), there = small & aligned, good = there | ((size_ <= broadcast(kStalledSize)) & aligned);
   for (int i = 0; i < p_; ++i) {
     const V to = vmin(vmax(theta_[i] + step_[i], lower_[i]), upper_[i]);
     theta_[i] = select(there, to, theta_[i]);
   }
-  objective_ = select(there & (size_ > broadcast(limits_.tolerance)), vmax(objective_ - predicted_, V{}), objective_);
-  harvest_lanes(there | exhausted, there | ((size_ <= broadcast(kStalledSize)) & aligned), certificate);
-}
-
-// Lanes that have come to an end; `good`: at an optimum.
-template <int kP> void LaneSolver<kP>::harvest_lanes(L finished, L good, const Certificate& certificate) {
-  const int lanes = layout_ == Layout::points ? 1 : W;
-  for (int lane = 0; lane < lanes; ++lane)
-    if (finished[lane]) {
-      harvest(lane, final_status(lane, good[lane], certificate), true, certificate);
-      if (layout_ == Layout::points && job_[0] < 0) busy_ = broadcast_bits(0);
-    }
-  for (int i = 0; i < p_; ++i) step_[i] = select(fresh_, V{}, step_[i]);
+  give_verdict((there | exhausted) & good, Status::converged);
+  give_verdict(exhausted, Status::stalled);
+  end_lanes(End::settled, select(there & (size_ > broadcast(limits_.tolerance)), predicted_, V{}), V{});
 }
 
 // The rows inside the old scale are taken along: until they have been, they count as inside.
