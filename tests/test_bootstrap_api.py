@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import warnings
 
@@ -116,7 +117,7 @@ def test_predict(fit, boot):
 
 
 def test_many_points_are_predicted_in_blocks(monkeypatch, boot):
-    module = __import__("sys").modules["lawfit.predict_replicates"]
+    module = importlib.import_module("lawfit.predict_replicates")
     N = np.geomspace(1e7, 1e10, 23)
     whole = boot.predict(N=N, D=1e10)
     monkeypatch.setattr(module, "_BLOCK", 400 * 5)

@@ -13,7 +13,7 @@ namespace lawfit {
 namespace {
 constexpr int64_t kUnitRows = 32768, kLeastUnitRows = 4096;   // rows that one unit of work holds
 constexpr int64_t kLeastSearchedRows = 1024;                  // the same where every group has many starts
-constexpr int kUnitsPerWorker = 4;
+constexpr int kShareOfRest = 2;                               // a unit is this part of what is left for each worker
 constexpr double kInlineRows = 2e4;                           // rows x starts below which threads cost more than they bring
 
 // Groups of all subsets whose columns are alike in sign, so that one program serves them. They are
@@ -163,11 +163,10 @@ class Batch {
     }
     int64_t rows = 0;
     for (const Subset& subset : request_.subsets) rows += subset.offsets[request_.groups];
-    const int64_t all = rows * static_cast<int64_t>(request_.laws.size() * request_.objectives.size());
-    const int64_t share = all / (kUnitsPerWorker * std::max(options_.threads, 1));
+    rows_left_ = rows * static_cast<int64_t>(request_.laws.size() * request_.objectives.size());
     for (size_t l = 0; l < request_.laws.size(); ++l) {
       const BatchLaw& law = request_.laws[l];
-      const int64_t unit_rows = std::clamp(share, law.starts.given ? kLeastUnitRows : kLeastSearchedRows, kUnitRows);
+      const int64_t least = law.starts.given ? kLeastUnitRows : kLeastSearchedRows;
       for (Part& part : parts(law.columns)) {
         programs_.push_back(std::make_unique<CompiledLaw>(law.view, part.positive, law.lower, law.upper));
         const CompiledLaw& program = *programs_.back();
@@ -175,7 +174,7 @@ class Batch {
         for (size_t o = 0; o < request_.objectives.size(); ++o) {
           const ObjectiveSpec& objective = request_.objectives[o];
           if (options_.keep_starts) tables_[l].starts = std::max(tables_[l].starts, start_count(program, objective, law));
-          cut({&law, &program, &objective, numbers_.back().data(), 0, &tables_[l], static_cast<int64_t>(o) * each}, unit_rows);
+          cut({&law, &program, &objective, numbers_.back().data(), 0, &tables_[l], static_cast<int64_t>(o) * each}, least);
         }
       }
       if (options_.keep_starts) tables_[l].keep_starts();
@@ -184,15 +183,18 @@ class Batch {
     }
   }
 
-  // Units of about so many rows out of the groups in numbers_.back().
-  void cut(Unit unit, int64_t unit_rows) {
+  // Units of some number of rows out of the groups in numbers_.back(): smaller ones towards the end
+  // of the batch, so that all workers end at about the same time.
+  void cut(Unit unit, int64_t least) {
     const int64_t* end = numbers_.back().data() + numbers_.back().size();
     while (unit.numbers != end) {
+      const int64_t unit_rows = options_.threads <= 1 ? kUnitRows : std::clamp(rows_left_ / (kShareOfRest * options_.threads), least, kUnitRows);
       const int64_t* last = unit.numbers;
       int64_t rows = place_of(request_, *last++).count();
       for (int64_t more; last != end && rows + (more = place_of(request_, *last).count()) <= unit_rows; ++last) rows += more;
       unit.count = last - unit.numbers;
       units_.push_back(unit);
+      rows_left_ -= rows;
       work_ += static_cast<double>(rows) * (unit.law->starts.given ? static_cast<double>(unit.law->starts.count) : 16.0);
       unit.numbers = last;
     }
@@ -216,7 +218,7 @@ class Batch {
   std::vector<std::vector<int64_t>> numbers_;
   std::map<std::pair<const Subset*, int>, std::vector<uint8_t>> signs_;
   std::vector<Unit> units_;
-  int64_t fits_ = 0;
+  int64_t fits_ = 0, rows_left_ = 0;   // not cut into units yet
   double work_ = 0;
   std::atomic<int64_t> done_{0};
   Cancellation cancelled_;
