@@ -73,7 +73,7 @@ Matrix inverse_of(const Matrix& directions, const Vector& values, double smalles
 // (J'J)^-1 by the singular values of J's triangle, with columns scaled to unit length first.
 bool gram_inverse(Matrix j, Matrix& out) {
   if (!j.allFinite() || j.rows() < j.cols()) return false;
-  Vector scale = j.colwise().norm();
+  Vector scale = j.colwise().stableNorm();
   for (Eigen::Index k = 0; k < j.cols(); ++k) {
     if (!(scale(k) > 0)) scale(k) = 1;
     j.col(k) /= scale(k);
@@ -238,7 +238,7 @@ void leverages(RowModel& model, Space space, const double* parameters, const int
     for (size_t k = 0; k < free.size(); ++k) j(r, k) = scale * jacobian[r * p + free[k]];
   }
   if (!j.allFinite() || j.size() == 0) return;
-  for (Eigen::Index k = 0; k < j.cols(); ++k) if (const double norm = j.col(k).norm(); norm > 0) j.col(k) /= norm;
+  for (Eigen::Index k = 0; k < j.cols(); ++k) if (const double norm = j.col(k).stableNorm(); norm > 0) j.col(k) /= norm;
   const Matrix basis = column_space(j, kRankTolerance);
   for (int64_t r = 0; r < count; ++r) out[r] = basis.row(r).squaredNorm();
 }
@@ -287,7 +287,7 @@ bool find_tradeoffs(RowModel& model, const Problem& problem, const double* param
   bool lacking = false;
   if (!j.allFinite()) return false;
   for (Eigen::Index k = 0; k < j.cols(); ++k) {
-    const double norm = j.col(k).norm();
+    const double norm = j.col(k).stableNorm();
     if (norm > 0) j.col(k) /= norm;
     if (norm > 0 && !idle(model, problem, parameters, free[k], norm, felt, range)) continue;
     lacking = true;   // a parameter without any influence trades off with itself

@@ -1,6 +1,8 @@
 #include "endings.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "cholesky.hpp"
 #include "solver_constants.hpp"
@@ -58,11 +60,27 @@ template <int kP> auto Endings<kP>::certify() -> Certificate {
   return c;
 }
 
+// Back to natural parameters. Returns the slots where one of them is too large or too small for a number.
+template <int kP> L Endings<kP>::leave_centre() {
+  for (int i = 0; i < p_; ++i) root_[i] = at_.theta[i];
+  shift_centre(*problem_.centring, at_.theta, means_, -1);
+  const V least = broadcast(std::numeric_limits<double>::min()), most = broadcast(std::numeric_limits<double>::max());
+  L lost = broadcast_bits(0);
+  for (int i = 0; i < p_; ++i) lost |= (root_[i] != V{}) & ~((vabs(at_.theta[i]) >= least) & (vabs(at_.theta[i]) <= most));
+  return lost;
+}
+
 template <int kP> void Endings<kP>::write() {
   if (count_ == 0) return;
   const Certificate certificate = certify();
-  shift_centre(*problem_.centring, at_.theta, means_, -1);
+  const L lost = leave_centre();
   for (int slot = 0; slot < count_; ++slot) write(slot, certificate);
+  // What the centred law has there is no fit of the law itself.
+  each_lane(lost, [&](int slot) {
+    if (slot >= count_ || !std::isfinite(outcome_[slot]->objective)) return;
+    outcome_[slot]->objective = infinity;
+    outcome_[slot]->status = Status::not_finite;
+  });
   count_ = 0;
 }
 

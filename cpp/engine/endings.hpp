@@ -40,6 +40,7 @@ template <int kP> class Endings : ParameterCount<kP> {
   struct Certificate { V gradient, inverse_trace; L idle, at_bound; };
   using ParameterCount<kP>::p_;
   Certificate certify();
+  L leave_centre();
   void write(int slot, const Certificate& certificate);
 
   const Problem& problem_;

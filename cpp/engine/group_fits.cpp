@@ -16,6 +16,8 @@ constexpr int kHopRounds = 24;             // further searches at most
 constexpr int kHopsDownhill = 5;           // while they find better ones
 constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
+constexpr int kRuggedDimensions = 2;       // the same where the lowest starts may not be enough
+constexpr int64_t kFewRows = 64;           // of such laws
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
 
@@ -55,8 +57,23 @@ void GroupFits::run(FitTable& out) {
 
 // Further starts, from what the automatic ones found.
 void GroupFits::search_on() {
+  look_anywhere();
   for (int round = 0; round < kHopRounds && hop(round); ++round) {}
   if (has_kink(problem_.loss)) look_beside();
+}
+
+// Few rows leave a law many optima, and the lowest starts need not lie in the lowest one's basin.
+void GroupFits::look_anywhere() {
+  if (source_.nonlinear() < kRuggedDimensions) return;
+  std::vector<int64_t> groups;
+  std::vector<double> starts;
+  for (int64_t g = 0; g < request_.groups; ++g) {
+    if (!usable_[g] || cancelled_.after(count(g)) || count(g) > kFewRows) continue;
+    groups.push_back(g);
+    starts.resize(starts.size() + static_cast<size_t>(starts_ * p_));
+    source_.plain(g, static_cast<int>(starts_), &starts[starts.size() - static_cast<size_t>(starts_ * p_)]);
+  }
+  if (!groups.empty()) descend_from(groups, std::move(starts));
 }
 
 bool GroupFits::usable(int64_t g) const {
@@ -97,6 +114,10 @@ void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> 
   rounds_.push_back(std::move(round));
 }
 
+void GroupFits::descend_from(const std::vector<int64_t>& groups, std::vector<double> starts) {
+  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), {}); });
+}
+
 void GroupFits::descend_all() {
   std::vector<int64_t> groups;
   std::vector<double> starts;
@@ -126,7 +147,7 @@ bool GroupFits::hop(int round) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
     const double low = lowest(g);
     const Outcome& o = *best(g, low);
-    const bool nowhere = (o.status == Status::not_identified || o.status == Status::stalled) && round < kHopsFromNowhere;
+    const bool nowhere = at_no_optimum(g, o) && round < kHopsFromNowhere;
     const bool promising = unseen(g, low) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
@@ -135,8 +156,14 @@ bool GroupFits::hop(int round) {
     source_.more(g, anywhere ? nullptr : o.parameters, round, &starts[starts.size() - starts_ * p_]);
   }
   if (groups.empty()) return false;
-  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), {}); });
+  descend_from(groups, std::move(starts));
   return true;
+}
+
+// Nor at one of which a parameter says that the data have lost hold of it.
+bool GroupFits::at_no_optimum(int64_t g, const Outcome& o) {
+  if (o.status == Status::not_identified || o.status == Status::stalled) return true;
+  return fitted(o.status) && !(o.inverse_trace < kSoundInverse) && source_.any_on_edge(g, o.parameters);
 }
 
 // Did the last round of hops, which the group took part in, lower the objective?

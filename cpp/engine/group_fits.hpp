@@ -42,11 +42,14 @@ class GroupFits {
   // A round of as many starts for each of the groups, that go down as go(descent, ranges, starts) has them.
   using Go = std::function<void(Descent&, const std::vector<RowRange>&, std::vector<double>)>;
   void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const Go& go);
+  void descend_from(const std::vector<int64_t>& groups, std::vector<double> starts);
   void descend_all();
+  void look_anywhere();
   void search_on();
   bool hop(int round);
   void look_beside();
   bool look_beside_once(int look);
+  bool at_no_optimum(int64_t g, const Outcome& o);
   bool improved(int64_t g) const;
   double lowest(int64_t g) const;
   const Outcome* best(int64_t g, double low) const;     // low: of the group's objectives

@@ -53,6 +53,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   L turn_linear(L lanes);
   void judge_detours(L tried, L better);
   void widen_scale(L lanes);
+  L stays_representable() const;
   void judge();
   void stop_far();
   void stop_limits();

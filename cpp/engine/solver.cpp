@@ -157,9 +157,21 @@ template <int kP> void LaneSolver<kP>::multiply_trial() {
   }
 }
 
+// An exponent may run so far that the amplitude beside it, moved back from the centre, is no number.
+template <int kP> L LaneSolver<kP>::stays_representable() const {
+  L stays = broadcast_bits(-1);
+  for (const CentreShift& s : problem_.centring->shifts) {
+    if (!s.multiplies || s.parameter < 0) continue;
+    const V shift = broadcast(s.coefficient) * trial_[s.parameter] * means_[s.column], amplitude = vabs(trial_[s.partner]);
+    const L far = (vabs(shift) > broadcast(kFarShift)) & (amplitude > broadcast(0.0));
+    if (any(far)) stays &= ~far | (vabs(v_log(amplitude) - shift) < broadcast(kMostLogarithm));
+  }
+  return stays;
+}
+
 template <int kP> void LaneSolver<kP>::judge() {
   V value = next_.value[0];
-  const L finite = (value - value) == broadcast(0.0);
+  const L finite = ((value - value) == broadcast(0.0)) & (fresh_ | stays_representable());
   L projected = broadcast_bits(0);
   if (separable_ && !linear_.empty()) {
     const L poor = finite & ~fresh_ & ~detour_ & definite_ & busy_ & ~cautious_ & (objective_ - value < broadcast(0.25) * predicted_);

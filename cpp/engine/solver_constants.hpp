@@ -34,6 +34,8 @@ constexpr double kLeastStride = 1e-6;                    // scaled step below wh
 constexpr double kUnderWay = 5;              // iterations after which a lane before zero is stuck there
 constexpr double kDetourTries = 3;           // evaluations that a detour may take to become better
 
+constexpr double kFarShift = 200, kMostLogarithm = 700;   // shift of an amplitude's logarithm by centring that is looked at, and what it may become
+
 // Convergence.
 constexpr double kScaleFactor = 0.1;         // continuation: the loss scale shrinks by this
 constexpr double kKinkWidth = 1e-12;         // of the typical residual: smoothing left at kinks

@@ -17,8 +17,10 @@ constexpr int kMostDimensions = 7;
 constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kNeighbours = 1.0;          // nodes beside each other, in mean distances between nodes
 constexpr int kFewDimensions = 3;            // above, too few nodes see a basin for one of them to be its lowest
-constexpr double kUnscreened = 0.125;        // of the starts: nodes as they come, low or not
+constexpr double kUnscreened[] = {0.125, 0.25};   // of the starts: nodes as they come, low or not; with one dimension, with more
+constexpr double kAtInfinity = 100;          // a scale of so many times the largest value might as well be infinite
 constexpr double kShare = 0.03;              // ridge on bounded linear parts, of each one's own square
+constexpr int kReweighed = 4;                // reweighted least squares of a start's linear parameters
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
 
 double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
@@ -32,7 +34,7 @@ bool choose(double& u, double share) {
 
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
                       std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked, int one_in) {
-  StartPlan plan{&analysis, &program, {}, {}, std::move(lower), std::move(upper), std::move(guess), space, 0, 0, false};
+  StartPlan plan{&analysis, &program, {}, {}, std::move(lower), std::move(upper), std::move(guess), space, loss, 0, 0, false};
   int nonlinear = 0;
   for (size_t k = 0; k < analysis.roles.size(); ++k) {
     const ParameterRole& role = analysis.roles[k];
@@ -64,9 +66,10 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
 
 StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double tail)
     : plan_(plan), centring_(centring), linear_(linear), real_(real), scale_(scale), tail_(tail),
-      p_(plan.program->parameters), arena_(p_ + sum_vectors(p_)), smallest_(p_), largest_(p_), closest_(p_),
+      p_(plan.program->parameters), arena_(2 * p_ + sum_vectors(p_)), smallest_(p_), largest_(p_), closest_(p_),
       nodes_(static_cast<size_t>(plan.nodes) * p_), objective_(plan.nodes), means_(centring.nodes.size()) {
   theta_ = arena_.take_vectors(p_);
+  unweighed_ = arena_.take_vectors(p_);
   sums_ = make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false);
   for (int k = 0; k < p_; ++k) (plan.analysis->linear[k] ? linear_parameters_ : nonlinear_).push_back(k);
   for (int k : nonlinear_) {
@@ -110,7 +113,7 @@ double StartMaker::draw_one(int k, double u, int node) const {
   const double guess = plan_.guess[k];
   if (std::isfinite(guess) && (node == 0 || choose(u, 0.5)))
     return node == 0 ? guess : guess != 0 ? guess * log_uniform(u, 0.33, 3) : 2 * u - 1;
-  const double low = smallest_[k], high = largest_[k], size = std::max({std::fabs(low), std::fabs(high), 1e-300});
+  const double low = smallest_[k], high = largest_[k], size = column_size(k);
   switch (role.role) {
     case Role::exponent: {
       // Laws mostly decay: an exponent that enters with a minus sign is mostly positive.
@@ -131,6 +134,7 @@ double StartMaker::draw_one(int k, double u, int node) const {
       return choose(u, 0.7) ? low + range * (1.2 * u - 0.1) : low + range * (4 * u - 2.5);
     }
     case Role::scale:
+      if (plan_.lower[k] < 0 && choose(u, 0.1)) return -log_uniform(u, size, 30 * size);
       return choose(u, 0.6) ? log_uniform(u, closest_[k] / 10, size * 10) : log_uniform(u, size, size * 1e8);
     case Role::log_amplitude: return choose(u, 0.5) ? target_size_ + 5 * u - 4 : 16 * u - 6;
     case Role::offset:   // beside a power of a centred column, which is of any size on either side of one
@@ -140,10 +144,32 @@ double StartMaker::draw_one(int k, double u, int node) const {
   }
 }
 
+double StartMaker::column_size(int k) const { return std::max({std::fabs(smallest_[k]), std::fabs(largest_[k]), 1e-300}); }
+
+// A scale or a location at infinity, or a rate at zero: the data have lost hold of it.
+bool StartMaker::on_edge(int k, double value) const {
+  const Role role = plan_.analysis->roles[k].role;
+  const double sizes = std::fabs(value) / column_size(k), rate = std::fabs(value) * column_size(k);
+  return ((role == Role::scale || role == Role::location) && sizes > kAtInfinity) || (role == Role::rate && rate < 1 / kAtInfinity);
+}
+// Back among the data or, where a bound does not forbid it, at the other side, where the law goes on.
+double StartMaker::off_edge(int k, double value, double u) const {
+  const Role role = plan_.analysis->roles[k].role;
+  const bool another_side = role != Role::location && (value > 0 ? plan_.lower[k] < 0 : plan_.upper[k] > 0);
+  if (!another_side) return draw_one(k, u, 1);
+  const double size = column_size(k);
+  return std::copysign(role == Role::scale ? log_uniform(u, 1, 30) * size : log_uniform(u, 0.03, 3) / size, -value);
+}
+bool StartMaker::any_on_edge(const TableData& table, int64_t begin, int64_t count, const double* natural) {
+  column_ranges(table, begin, count);
+  return std::any_of(nonlinear_.begin(), nonlinear_.end(), [&](int k) { return on_edge(k, natural[k]); });
+}
+
 // About half of the coordinates move, by up to a few e-folds or the like in their own units.
 double StartMaker::scatter_one(int k, double u) const {
   const double centre = centre_[k];
   if (choose(u, 0.4)) return centre;
+  if (on_edge(k, centre) && choose(u, 0.5)) return off_edge(k, centre, u);
   const double side = 2 * u - 1;
   switch (plan_.analysis->roles[k].role) {
     case Role::exponent: case Role::log_amplitude: case Role::offset: return centre + side * std::max(0.7 * std::fabs(centre), 0.5);
@@ -180,7 +206,7 @@ void StartMaker::centre_natural(double* theta) {
   for (int k : natural_) theta[k] = scratch_[k];
 }
 
-// Linear coefficients of every lane from its normal matrix at coefficients zero.
+// Linear coefficients of every lane from its normal matrix, and its gradient at those in theta_.
 void StartMaker::solve_linear(int lane, bool nonnegative, double share) {
   const int n = static_cast<int>(linear_parameters_.size());
   double *x = solution_.data(), *low = x + n, *high = low + n;
@@ -193,6 +219,7 @@ void StartMaker::solve_linear(int lane, bool nonnegative, double share) {
       gram_[i * n + j] = sums_.majorised[std::max(a, b) * (std::max(a, b) + 1) / 2 + std::min(a, b)][lane];
       finite &= std::isfinite(gram_[i * n + j]);
     }
+    for (int j = 0; j < n; ++j) right_[i] += gram_[i * n + j] * theta_[linear_parameters_[j]][lane];
     finite &= std::isfinite(right_[i]);
     low[i] = nonnegative ? std::max(plan_.lower[a], 0.0) : plan_.lower[a];
     high[i] = std::max(plan_.upper[a], low[i]);
@@ -249,6 +276,22 @@ void StartMaker::solve_lanes(bool nonnegative, double share) {
   for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative, share);
 }
 
+// Least squares follow outliers, which the loss itself weighs less: the linear parameters of every
+// lane as its own reweighted least squares have them.
+void StartMaker::reweigh_lanes() {
+  const V before = objectives();
+  V f = before;
+  for (int i : linear_parameters_) unweighed_[i] = theta_[i];
+  for (int round = 0; round < kReweighed; ++round) {
+    const V scale = has_kink(plan_.loss) ? broadcast(0.1) * f / broadcast(real_.weight_total(0)) : broadcast(scale_);
+    real_.evaluate(Tier::jacobian, theta_, LossShape::of(scale, broadcast(tail_)), sums_);
+    for (int lane = 0; lane < W; ++lane) solve_linear(lane, false, 0);
+    f = objectives();
+  }
+  const L worse = ~(f < before);
+  for (int i : linear_parameters_) theta_[i] = select(worse, unweighed_[i], theta_[i]);
+}
+
 V StartMaker::objectives() {
   real_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale_), broadcast(tail_)), sums_);
   const V f = sums_.value[0];
@@ -257,8 +300,24 @@ V StartMaker::objectives() {
 
 void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
                       const double* centre, double* out) {
-  const Sobol sobol(dimensions(), seed);
-  sobol_ = &sobol;
+  prepare(linear_table, real_table, begin, count, centre);
+  screen(linear_table, begin, count, seed, plan_.nodes);
+  choose_starts();
+  write_starts(plan_.chosen, out);
+}
+
+void StartMaker::make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
+                            int starts, double* out) {
+  prepare(linear_table, real_table, begin, count, nullptr);
+  const int nodes = std::min(2 * starts, plan_.nodes);
+  screen(linear_table, begin, count, seed, nodes);
+  std::iota(order_.begin(), order_.end(), 0);
+  std::stable_partition(order_.begin(), order_.begin() + nodes, [&](int node) { return objective_[node] < infinity; });
+  write_starts(starts, out);
+}
+
+// What nodes are drawn and judged by.
+void StartMaker::prepare(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, const double* centre) {
   column_ranges(real_table, begin, count);
   sizes_.assign(linear_table.target.begin() + begin, linear_table.target.begin() + begin + count);
   std::nth_element(sizes_.begin(), sizes_.begin() + count / 2, sizes_.end());
@@ -269,10 +328,16 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
     shift_centre(centring_, around_.data(), means_.data(), 1);
   }
   centre_ = centre ? around_.data() : nullptr;
+}
+
+// Draws nodes, solves for their linear parameters, and takes down their objectives.
+void StartMaker::screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int nodes) {
+  const Sobol sobol(dimensions(), seed);
+  sobol_ = &sobol;
   const int lanes = real_.lanes();
-  for (int first = 0; first < plan_.nodes; first += lanes) {
+  for (int first = 0; first < nodes; first += lanes) {
     for (int lane = 0; lane < W; ++lane) {
-      const int node = std::min(first + (lanes == 1 ? 0 : lane), plan_.nodes - 1);
+      const int node = std::min(first + (lanes == 1 ? 0 : lane), nodes - 1);
       double* at = nodes_.data() + static_cast<size_t>(node) * p_;
       draw(node, at);
       for (int k = 0; k < p_; ++k) theta_[k][lane] = at[k];
@@ -282,17 +347,26 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
     // Of two that look alike the best fit at bounds keeps one: better that each has a share to start with.
     if (!linear_parameters_.empty()) solve_lanes(through_logarithm() && (first / lanes) % 4 != 3, kShare);
     const V f = objectives();
-    for (int lane = 0; lane < lanes && first + lane < plan_.nodes; ++lane) {
+    for (int lane = 0; lane < lanes && first + lane < nodes; ++lane) {
       const int node = first + lane;
       objective_[node] = f[lane];
       for (int k = 0; k < p_; ++k) nodes_[static_cast<size_t>(node) * p_ + k] = theta_[k][lane];
     }
   }
-  choose_starts();
-  for (int s = 0; s < plan_.chosen; ++s) {
-    double* start = out + static_cast<size_t>(s) * p_;
-    std::copy_n(nodes_.data() + static_cast<size_t>(order_[s]) * p_, p_, start);
-    shift_centre(centring_, start, means_.data(), -1);
+}
+
+void StartMaker::write_starts(int starts, double* out) {
+  const int lanes = real_.lanes();
+  const bool reweighs = !linear_parameters_.empty() && !through_logarithm() && plan_.loss != Loss::squared && !of_counts(plan_.loss);
+  for (int first = 0; first < starts; first += lanes) {
+    const auto node = [&](int lane) { return nodes_.data() + static_cast<size_t>(order_[std::min(first + (lanes == 1 ? 0 : lane), starts - 1)]) * p_; };
+    for (int lane = 0; lane < W; ++lane) for (int k = 0; k < p_; ++k) theta_[k][lane] = node(lane)[k];
+    if (reweighs) reweigh_lanes();
+    for (int lane = 0; lane < lanes && first + lane < starts; ++lane) {
+      double* start = out + static_cast<size_t>(first + lane) * p_;
+      for (int k = 0; k < p_; ++k) start[k] = theta_[k][lane];
+      shift_centre(centring_, start, means_.data(), -1);
+    }
   }
 }
 
@@ -304,7 +378,7 @@ void StartMaker::choose_starts() {
   if (dimensions() > kFewDimensions) return;
   basins_first();
   // The last ones as they come: the lowest nodes may all lie in one basin that is not the lowest.
-  int to = plan_.chosen - static_cast<int>(kUnscreened * plan_.chosen);
+  int to = plan_.chosen - static_cast<int>(kUnscreened[dimensions() > 1] * plan_.chosen);
   for (int node = 0; node < plan_.nodes && to < plan_.chosen; ++node) {
     if (objective_[node] == infinity) continue;
     const auto at = std::find(order_.begin() + to, order_.end(), node);

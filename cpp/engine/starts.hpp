@@ -15,6 +15,7 @@ struct StartPlan {
   std::vector<char> logged;             // that column holds the logarithm of the wanted one
   std::vector<double> lower, upper, guess;
   Space space;
+  Loss loss;
   int nodes;                            // screened
   int chosen;                           // kept for the far phase
   bool subsets;                         // solve linear parameters on random halves of the rows, too
@@ -32,12 +33,23 @@ class StartMaker {
   // scales of the law, or scattered around `centre` (natural scale) when it is not null.
   void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
             const double* centre, double* out);
+  // Nodes as they come, low or not, if the law has a value there.
+  void make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, int starts, double* out);
   // Given starts: replaces the linear parameters by solved ones where that lowers the objective.
   void project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values);
+  // Whether a parameter is at the edge of where the data could tell it.
+  bool any_on_edge(const TableData& table, int64_t begin, int64_t count, const double* natural);
 
  private:
+  double column_size(int parameter) const;
+  bool on_edge(int parameter, double value) const;
+  double off_edge(int parameter, double value, double u) const;
+  void prepare(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, const double* centre);
+  void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int nodes);
+  void write_starts(int starts, double* out);
   void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);
   void solve_lanes(bool nonnegative, double share);
+  void reweigh_lanes();
   V objectives();
   void draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first);
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
@@ -57,7 +69,7 @@ class StartMaker {
   double scale_, tail_;
   const int p_;
   Arena arena_;
-  V* theta_;
+  V *theta_, *unweighed_;
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
   std::vector<double> nodes_, objective_, means_, units_, gram_, right_, solution_, work_, sizes_, scratch_, around_, subset_;

@@ -94,11 +94,12 @@ def from_model(fit: Fit, model: LocalModel) -> Identifiability:
     if len(names):  # parameters on a bound are held: their coordinates drop out
         weighted = weighted @ np.linalg.inv(matrix[np.ix_(kept, kept)])
     values = np.where(moved[kept], 1.0, model.values)  # a logarithm's step is a relative one
-    length = np.linalg.norm(weighted, axis=0)
     if not names or len(weighted) < len(names) or not np.isfinite(weighted).all():
         unknown = np.full((len(names), len(names)), np.nan)
         return Identifiability(names, np.full(len(names), np.nan), np.nan, (), unknown,
                                dict.fromkeys(names, np.nan))
+    peak = np.abs(weighted).max(axis=0)  # the squares of a column may overflow
+    length = peak * np.linalg.norm(weighted / np.where(peak > 0, peak, 1.0), axis=0)
     _, singular, right = np.linalg.svd(weighted / np.where(length > 0, length, 1.0),
                                        full_matrices=False)
     singular = np.maximum(singular, 0.0)
