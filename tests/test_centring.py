@@ -55,3 +55,18 @@ def test_units_of_the_variables_change_no_fitted_value(name):
     other = lf.fit(law, {**{key: 1e-3 * column for key, column in data.items()}, "y": y}, "y")
     assert other.objective == pytest.approx(first.objective, rel=1e-9)
     np.testing.assert_allclose(other.fitted, first.fitted, rtol=1e-6)
+
+
+def test_offsets_of_exactly_zero_are_numbers_like_others():
+    x = np.array([1.0, 3.0, 5.0, 7.0])
+    line = lf.fit("y = a + b*x", {"x": x, "y": x})
+    assert line.converged and line.params == {"a": 0, "b": 1} and line.objective == 0
+
+
+def test_amplitudes_that_are_no_numbers_are_no_fits():
+    """A step at the last row asks for an exponent that no amplitude can make up for."""
+    x = np.linspace(10.0, 20.0, 12)
+    y = np.where(x == 20, 5.0, 1.0)
+    fit = lf.fit("y = a*x**b + c", {"x": x, "y": y})
+    assert fit.params["a"] > 0 and fit.params["b"] > 100
+    np.testing.assert_allclose(fit.fitted, y, atol=1e-3)

@@ -60,13 +60,16 @@ template <int kP> auto Endings<kP>::certify() -> Certificate {
   return c;
 }
 
-// Back to natural parameters. Returns the slots where one of them is too large or too small for a number.
+// Back to natural parameters. Returns the slots where an amplitude is too large or too small for a number.
 template <int kP> L Endings<kP>::leave_centre() {
   for (int i = 0; i < p_; ++i) root_[i] = at_.theta[i];
   shift_centre(*problem_.centring, at_.theta, means_, -1);
-  const V least = broadcast(std::numeric_limits<double>::min()), most = broadcast(std::numeric_limits<double>::max());
+  const V none = V{}, least = broadcast(std::numeric_limits<double>::min()), most = broadcast(std::numeric_limits<double>::max());
   L lost = broadcast_bits(0);
-  for (int i = 0; i < p_; ++i) lost |= (root_[i] != V{}) & ~((vabs(at_.theta[i]) >= least) & (vabs(at_.theta[i]) <= most));
+  for (const CentreShift& s : problem_.centring->shifts) {
+    const V amplitude = vabs(at_.theta[s.partner]);
+    if (s.multiplies) lost |= (root_[s.partner] != none) & ~((amplitude >= least) & (amplitude <= most));
+  }
   return lost;
 }
 
