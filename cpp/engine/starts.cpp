@@ -4,9 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "least_squares.hpp"
-#include "random.hpp"
-
 namespace lawfit {
 
 namespace {
@@ -18,18 +15,8 @@ constexpr int64_t kMostSubsetRows = 2048;
 constexpr double kNeighbours = 1.0;          // nodes beside each other, in mean distances between nodes
 constexpr int kFewDimensions = 3;            // above, too few nodes see a basin for one of them to be its lowest
 constexpr double kUnscreened[] = {0.125, 0.25};   // of the starts: nodes as they come, low or not; with one dimension, with more
-constexpr double kAtInfinity = 100;          // a scale of so many times the largest value might as well be infinite
 constexpr double kShare = 0.03;              // ridge on bounded linear parts, of each one's own square
-constexpr int kReweighed = 4;                // reweighted least squares of a start's linear parameters
 constexpr double kScreenWork = 4e6;          // rows x nodes that screening may cost
-
-double log_uniform(double u, double low, double high) { return low * std::pow(high / low, u); }
-// Splits one uniform number into a choice with probability `share` and a fresh uniform number.
-bool choose(double& u, double share) {
-  if (u < share) { u /= share; return true; }
-  u = (u - share) / (1 - share);
-  return false;
-}
 }  // namespace
 
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
@@ -88,214 +75,12 @@ StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Cen
   scratch_.resize(p_);
 }
 
-void StartMaker::column_ranges(const TableData& table, int64_t begin, int64_t count) {
-  for (int k : nonlinear_) {
-    smallest_[k] = 0; largest_[k] = 1; closest_[k] = 1;
-    const int c = plan_.kept_of_role[k];
-    if (c < 0) continue;
-    double low = infinity, high = -infinity, near = infinity;
-    for (int64_t r = begin; r < begin + count; ++r) {
-      double x = table.columns[c][r];
-      if (plan_.logged[k]) x = std::exp(x);
-      if (!std::isfinite(x)) continue;
-      low = std::min(low, x);
-      high = std::max(high, x);
-      if (x != 0) near = std::min(near, std::fabs(x));
-    }
-    if (!(high >= low)) continue;
-    smallest_[k] = low; largest_[k] = high;
-    closest_[k] = std::isfinite(near) ? near : 1;
-  }
-}
-
-double StartMaker::draw_one(int k, double u, int node) const {
-  const ParameterRole& role = plan_.analysis->roles[k];
-  const double guess = plan_.guess[k];
-  if (std::isfinite(guess) && (node == 0 || choose(u, 0.5)))
-    return node == 0 ? guess : guess != 0 ? guess * log_uniform(u, 0.33, 3) : 2 * u - 1;
-  const double low = smallest_[k], high = largest_[k], size = column_size(k);
-  switch (role.role) {
-    case Role::exponent: {
-      // Laws mostly decay: an exponent that enters with a minus sign is mostly positive.
-      const double decay = role.sign < 0 ? 0.8 : role.sign > 0 ? 0.35 : 0.6;
-      return choose(u, decay) ? log_uniform(u, 0.03, 3) : -log_uniform(u, 0.03, 2);
-    }
-    case Role::rate: {
-      const double slowest = 0.03 / size, fastest = std::max(10 / size, std::min(3 / closest_[k], 1e6 / size));
-      const double positive = role.sign < 0 ? 0.85 : role.sign > 0 ? 0.25 : 0.6;
-      return (choose(u, positive) ? 1 : -1) * log_uniform(u, slowest, fastest);
-    }
-    case Role::location: {
-      const double range = std::max(high - low, 1e-3 * size);
-      if (role.sign > 0)   // x + p: a shift to the left, or a pole outside the data
-        return choose(u, 0.7) ? log_uniform(u, 1e-3, 10) * range - std::min(low, 0.0) : -low + range * (1.5 * u - 1);
-      // x - p: within the data, beyond them, or just below the least of them, where a pole may be.
-      if (choose(u, 0.2)) return low - closest_[k] * log_uniform(u, 1e-3, 3);
-      return choose(u, 0.7) ? low + range * (1.2 * u - 0.1) : low + range * (4 * u - 2.5);
-    }
-    case Role::scale:
-      if (plan_.lower[k] < 0 && choose(u, 0.1)) return -log_uniform(u, size, 30 * size);
-      return choose(u, 0.6) ? log_uniform(u, closest_[k] / 10, size * 10) : log_uniform(u, size, size * 1e8);
-    case Role::log_amplitude: return choose(u, 0.5) ? target_size_ + 5 * u - 4 : 16 * u - 6;
-    case Role::offset:   // beside a power of a centred column, which is of any size on either side of one
-      if (plan_.lower[k] >= 0 && choose(u, 0.5)) return log_uniform(u, 1e-5, 1e5);
-      return choose(u, 0.5) ? 10 * u - 5 : target_size_ * (4 * u - 2);
-    default: return (choose(u, 0.75) ? 1 : -1) * log_uniform(u, 0.02, 50);
-  }
-}
-
-double StartMaker::column_size(int k) const { return std::max({std::fabs(smallest_[k]), std::fabs(largest_[k]), 1e-300}); }
-
-// A scale or a location at infinity, or a rate at zero: the data have lost hold of it.
-bool StartMaker::on_edge(int k, double value) const {
-  const Role role = plan_.analysis->roles[k].role;
-  const double sizes = std::fabs(value) / column_size(k), rate = std::fabs(value) * column_size(k);
-  return ((role == Role::scale || role == Role::location) && sizes > kAtInfinity) || (role == Role::rate && rate < 1 / kAtInfinity);
-}
-// Back among the data or, where a bound does not forbid it, at the other side, where the law goes on.
-double StartMaker::off_edge(int k, double value, double u) const {
-  const Role role = plan_.analysis->roles[k].role;
-  const bool another_side = role != Role::location && (value > 0 ? plan_.lower[k] < 0 : plan_.upper[k] > 0);
-  if (!another_side) return draw_one(k, u, 1);
-  const double size = column_size(k);
-  return std::copysign(role == Role::scale ? log_uniform(u, 1, 30) * size : log_uniform(u, 0.03, 3) / size, -value);
-}
-bool StartMaker::any_on_edge(const TableData& table, int64_t begin, int64_t count, const double* natural) {
-  column_ranges(table, begin, count);
-  return std::any_of(nonlinear_.begin(), nonlinear_.end(), [&](int k) { return on_edge(k, natural[k]); });
-}
-
-// About half of the coordinates move, by up to a few e-folds or the like in their own units.
-double StartMaker::scatter_one(int k, double u) const {
-  const double centre = centre_[k];
-  if (choose(u, 0.4)) return centre;
-  if (on_edge(k, centre) && choose(u, 0.5)) return off_edge(k, centre, u);
-  const double side = 2 * u - 1;
-  switch (plan_.analysis->roles[k].role) {
-    case Role::exponent: case Role::log_amplitude: case Role::offset: return centre + side * std::max(0.7 * std::fabs(centre), 0.5);
-    case Role::location:
-      if (choose(u, 0.5)) return centre + (2 * u - 1) * 0.5 * std::max(largest_[k] - smallest_[k], 1e-3 * std::fabs(centre));
-      [[fallthrough]];
-    default: return centre != 0 ? centre * std::exp(1.8 * (2 * u - 1)) : side;
-  }
-}
-
-void StartMaker::draw(int node, double* theta) {
-  double* unit = units_.data() + static_cast<size_t>(node) * dimensions();
-  sobol_->point(node, unit);
-  for (int k : linear_parameters_) theta[k] = 0;
-  for (size_t i = 0; i < nonlinear_.size(); ++i) {
-    const int k = nonlinear_[i];
-    const double low = plan_.lower[k], high = plan_.upper[k];
-    double value = centre_ ? scatter_one(k, unit[i]) : draw_one(k, unit[i], node);
-    if (value < low || value > high) {
-      if (std::isfinite(low) && std::isfinite(high)) value = low + unit[i] * (high - low);
-      else value = value < low ? low + std::fabs(value - low) : high - std::fabs(value - high);
-      value = std::clamp(value, low, high);
-    }
-    theta[k] = value;
-  }
-  if (!centre_) centre_natural(theta);
-}
-
-// Locations within the data, and guesses, are drawn in natural coordinates; all else in centred ones.
-void StartMaker::centre_natural(double* theta) {
-  if (natural_.empty()) return;
-  std::copy_n(theta, p_, scratch_.data());
-  shift_centre(centring_, scratch_.data(), means_.data(), 1);
-  for (int k : natural_) theta[k] = scratch_[k];
-}
-
-// Linear coefficients of every lane from its normal matrix, and its gradient at those in theta_.
-void StartMaker::solve_linear(int lane, bool nonnegative, double share) {
-  const int n = static_cast<int>(linear_parameters_.size());
-  double *x = solution_.data(), *low = x + n, *high = low + n;
-  bool inside = true, finite = true;
-  for (int i = 0; i < n; ++i) {
-    const int a = linear_parameters_[i];
-    right_[i] = -sums_.gradient[a][lane];
-    for (int j = 0; j < n; ++j) {
-      const int b = linear_parameters_[j];
-      gram_[i * n + j] = sums_.majorised[std::max(a, b) * (std::max(a, b) + 1) / 2 + std::min(a, b)][lane];
-      finite &= std::isfinite(gram_[i * n + j]);
-    }
-    for (int j = 0; j < n; ++j) right_[i] += gram_[i * n + j] * theta_[linear_parameters_[j]][lane];
-    finite &= std::isfinite(right_[i]);
-    low[i] = nonnegative ? std::max(plan_.lower[a], 0.0) : plan_.lower[a];
-    high[i] = std::max(plan_.upper[a], low[i]);
-  }
-  if (!finite) return;
-  const bool solved = plain_least_squares(n, gram_.data(), right_.data(), work_.data(), x);
-  for (int i = 0; i < n; ++i) inside &= x[i] >= low[i] && x[i] <= high[i];
-  if (!solved || !inside) {
-    for (int i = 0; i < n; ++i) gram_[i * n + i] *= 1 + share;
-    bounded_least_squares(n, gram_.data(), right_.data(), low, high, x);
-  }
-  for (int i = 0; i < n; ++i) {
-    // A coefficient of exactly zero could never come back in the far phase's log metric.
-    const double diagonal = gram_[i * n + i];
-    if (x[i] == 0 && diagonal > 0) x[i] = std::clamp(1e-3 * std::sqrt(sums_.value[0][lane] / diagonal), low[i], high[i]);
-    theta_[linear_parameters_[i]][lane] = x[i];
-  }
-}
-
 // Loads rows [begin, begin + count) into every lane of both evaluators.
 void StartMaker::load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count) {
   for (int lane = 0; lane < real_.lanes(); ++lane) {
     linear_.load_lane(lane, linear_table, begin, count, nullptr, means_.data());
     real_.load_lane(lane, real_table, begin, count, nullptr, means_.data());
   }
-}
-
-// Every second node sees only a random part of the rows: half of them, or just enough for the
-// linear parameters, which has the best chance to hold no outlier.
-void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first) {
-  subset_.resize(count);
-  for (int lane = 0; lane < linear_.lanes(); ++lane) {
-    const int node = first + lane;
-    if (node % 2 == 0) {
-      linear_.load_lane(lane, table, begin, count, nullptr, means_.data());
-      continue;
-    }
-    const Philox stream(seed, 0x5B5E7u + static_cast<uint64_t>(node));
-    const size_t linear = linear_parameters_.size();
-    const double few = static_cast<double>(linear) + (linear == 1 && node % 8 == 7 ? 0.5 : 2);   // one row may decide one amplitude
-    const double limit = (node % 4 == 1 ? 0.5 : few / static_cast<double>(count)) * 4294967296.0;
-    for (int64_t r = 0; r < count; ++r) {
-      const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < limit;
-      subset_[r] = drawn ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;
-    }
-    linear_.load_drawn(lane, table, begin, count, subset_.data(), means_.data());
-  }
-}
-
-// Linear parameters of every lane from the nonlinear ones in theta_.
-void StartMaker::solve_lanes(bool nonnegative, double share) {
-  for (int k : linear_parameters_) theta_[k] = V{};
-  linear_.evaluate(Tier::jacobian, theta_, LossShape::of(broadcast(1.0), broadcast(0.5)), sums_);
-  for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative, share);
-}
-
-// Least squares follow outliers, which the loss itself weighs less: the linear parameters of every
-// lane as its own reweighted least squares have them.
-void StartMaker::reweigh_lanes() {
-  const V before = objectives();
-  V f = before;
-  for (int i : linear_parameters_) unweighed_[i] = theta_[i];
-  for (int round = 0; round < kReweighed; ++round) {
-    const V scale = has_kink(plan_.loss) ? broadcast(0.1) * f / broadcast(real_.weight_total(0)) : broadcast(scale_);
-    real_.evaluate(Tier::jacobian, theta_, LossShape::of(scale, broadcast(tail_)), sums_);
-    for (int lane = 0; lane < W; ++lane) solve_linear(lane, false, 0);
-    f = objectives();
-  }
-  const L worse = ~(f < before);
-  for (int i : linear_parameters_) theta_[i] = select(worse, unweighed_[i], theta_[i]);
-}
-
-V StartMaker::objectives() {
-  real_.evaluate(Tier::value, theta_, LossShape::of(broadcast(scale_), broadcast(tail_)), sums_);
-  const V f = sums_.value[0];
-  return select((f - f) == V{}, f, broadcast(infinity));
 }
 
 void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
