@@ -1,7 +1,6 @@
 #include "centring.hpp"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "scaling.hpp"
 #include "vector_math.hpp"
@@ -198,18 +197,13 @@ Centring find_centring(const Graph& graph, int root, const std::vector<std::vect
 }
 
 namespace {
-template <class T> T everywhere(double number) {
-  if constexpr (std::is_same_v<T, V>) return broadcast(number);
-  else return number;
-}
 // None stays none, by whatever factor.
 double times_exp(double value, double exponent) { return value != 0 ? value * v_exp(broadcast(exponent))[0] : value; }
 V times_exp(V value, V exponent) { return select(value != V{}, value * v_exp(exponent), value); }
 
 template <class T> void shift_by_means(const Centring& centring, T* parameters, const T* means, double direction) {
   for (const CentreShift& s : centring.shifts) {
-    const T p = s.parameter < 0 ? everywhere<T>(s.coefficient) : everywhere<T>(s.coefficient) * parameters[s.parameter];
-    const T shift = everywhere<T>(direction) * p * means[s.column];
+    const T shift = direction * centre_shift(s, parameters, means);
     T& partner = parameters[s.partner];
     partner = s.multiplies ? times_exp(partner, shift) : partner + shift;
   }

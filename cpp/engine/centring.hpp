@@ -30,6 +30,13 @@ std::vector<std::vector<int>> consumers_of(const Graph& graph, int root);
 Centring find_centring(const Graph& graph, int root, const std::vector<std::vector<int>>& consumers,
                        const std::vector<bool>& movable, const std::vector<bool>& unbounded);
 
+// By how much it moves the partner, or its logarithm, of one parameter vector or of one a lane.
+inline double centre_shift(const CentreShift& s, const double* parameters, const double* means) {
+  return (s.parameter < 0 ? s.coefficient : s.coefficient * parameters[s.parameter]) * means[s.column];
+}
+inline V centre_shift(const CentreShift& s, const V* parameters, const V* means) {
+  return (s.parameter < 0 ? broadcast(s.coefficient) : broadcast(s.coefficient) * parameters[s.parameter]) * means[s.column];
+}
 // Moves one parameter vector, or one a lane, to centred coordinates (direction +1) or back (-1).
 void shift_centre(const Centring& centring, double* parameters, const double* means, double direction);
 void shift_centre(const Centring& centring, V* parameters, const V* means, double direction);

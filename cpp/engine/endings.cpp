@@ -11,15 +11,9 @@ namespace lawfit {
 
 template <int kP> Endings<kP>::Endings(const Problem& problem)
     : ParameterCount<kP>(problem.parameters()), problem_(problem),
-      arena_(4 * p_ + p_ * (p_ + 1) / 2 + sum_vectors(p_) + problem.centring->nodes.size()),
+      arena_(2 * p_ + p_ * (p_ + 1) / 2 + sum_vectors(p_) + problem.centring->nodes.size()),
       factor_(arena_.take_vectors(p_ * (p_ + 1) / 2)), root_(arena_.take_vectors(p_)), means_(arena_.take_vectors(problem.centring->nodes.size())),
-      lower_(arena_.take_vectors(p_)), upper_(arena_.take_vectors(p_)),
-      at_{arena_.take_vectors(p_), make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false), V{}}, gain_{}, held_back_{} {
-  for (int i = 0; i < p_; ++i) {
-    lower_[i] = broadcast(problem.lower[i]);
-    upper_[i] = broadcast(problem.upper[i]);
-  }
-}
+      at_{arena_.take_vectors(p_), make_sums(arena_.take_vectors(sum_vectors(p_)), p_, false), V{}}, gain_{}, held_back_{} {}
 
 template <int kP> void Endings<kP>::note(const Place& place, int lane, const V* means, Outcome& outcome, Status status, End end, double gain,
                                          double held_back) {
@@ -45,11 +39,11 @@ template <int kP> void Endings<kP>::note(const Place& place, int lane, const V* 
 template <int kP> auto Endings<kP>::certify() -> Certificate {
   const V* majorised = at_.sums.majorised;
   const V zero = broadcast(0.0), one = broadcast(1.0), felt = broadcast(kNoInfluence) * vsqrt(at_.sums.energy[0]);
-  Certificate c{cosine<kP>(p_, at_, lower_, upper_), V{}, broadcast_bits(0), broadcast_bits(0)};
+  Certificate c{cosine<kP>(problem_, at_), V{}, broadcast_bits(0), broadcast_bits(0)};
   for (int i = 0; i < p_; ++i) {
     const V theta = at_.theta[i], length = vsqrt(majorised[i * (i + 1) / 2 + i]);
     root_[i] = one / length;
-    const L inside = (theta > lower_[i]) & (theta < upper_[i]);
+    const L inside = (theta > broadcast(problem_.lower[i])) & (theta < broadcast(problem_.upper[i]));
     const V influence = length * vmax(vabs(theta), broadcast(problem_.typical[i]));
     if (!problem_.linear[i]) c.idle |= inside & (theta != zero) & ~(influence > felt);
     c.at_bound |= ~inside;
@@ -103,14 +97,16 @@ template <int kP> void Endings<kP>::write(int slot, const Certificate& certifica
   out.status = certificate.idle[slot] ? Status::not_identified : certificate.at_bound[slot] ? Status::converged_at_bound : Status::converged;
 }
 
-template <int kP> V cosine(int p, const Place& at, const V* lower, const V* upper) {
+template <int kP> V cosine(const Problem& problem, const Place& at) {
+  const int p = kP ? kP : problem.parameters();
   const V zero = broadcast(0.0);
   V largest{};
   const V size = fma(broadcast(kPerfect * kPerfect), at.sums.energy[0], broadcast(2.0) * at.objective);
 #pragma GCC unroll 8
-  for (int i = 0; i < (kP ? kP : p); ++i) {
+  for (int i = 0; i < p; ++i) {
     const V g = at.sums.gradient[i], m = at.sums.majorised[i * (i + 1) / 2 + i];
-    const L free = (m > zero) & ~((at.theta[i] <= lower[i]) & (g > zero)) & ~((at.theta[i] >= upper[i]) & (g < zero));
+    const L low = at.theta[i] <= broadcast(problem.lower[i]), high = at.theta[i] >= broadcast(problem.upper[i]);
+    const L free = (m > zero) & ~(low & (g > zero)) & ~(high & (g < zero));
     largest = vmax(largest, select(free, (g / m) * (g / size), zero));
   }
   return vsqrt(largest);
@@ -118,7 +114,7 @@ template <int kP> V cosine(int p, const Place& at, const V* lower, const V* uppe
 
 #define LAWFIT_ENDINGS(kP) \
   template class Endings<kP>; \
-  template V cosine<kP>(int p, const Place& at, const V* lower, const V* upper);
+  template V cosine<kP>(const Problem& problem, const Place& at);
 LAWFIT_ENDINGS(0)
 LAWFIT_ENDINGS(1)
 LAWFIT_ENDINGS(2)

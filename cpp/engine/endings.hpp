@@ -45,7 +45,7 @@ template <int kP> class Endings : ParameterCount<kP> {
 
   const Problem& problem_;
   Arena arena_;
-  V *factor_, *root_, *means_, *lower_, *upper_;
+  V *factor_, *root_, *means_;
   Place at_;
   V gain_, held_back_;
   Outcome* outcome_[W];
@@ -55,6 +55,6 @@ template <int kP> class Endings : ParameterCount<kP> {
 };
 
 // Largest cosine between the residuals and a Jacobian column: a gradient free of every scale.
-template <int kP> V cosine(int p, const Place& at, const V* lower, const V* upper);
+template <int kP> V cosine(const Problem& problem, const Place& at);
 
 }  // namespace lawfit

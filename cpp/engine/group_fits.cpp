@@ -147,7 +147,7 @@ bool GroupFits::hop(int round) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
     const double low = lowest(g);
     const Outcome& o = *best(g, low);
-    const bool nowhere = at_no_optimum(g, o) && round < kHopsFromNowhere;
+    const bool nowhere = round < kHopsFromNowhere && at_no_optimum(g, o);
     const bool promising = unseen(g, low) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);

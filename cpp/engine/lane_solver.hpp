@@ -27,7 +27,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void leave_newton(L lanes);
   void enter_newton(L good);
   Place here() const { return {theta_, now_, objective_}; }
-  V cosine() const { return lawfit::cosine<kP>(p_, here(), lower_, upper_); }
+  V cosine() const { return lawfit::cosine<kP>(problem_, here()); }
   V rounding_noise() const;
   V step_size() const;
   void keep_size(V size);

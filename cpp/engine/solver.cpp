@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cholesky.hpp"
 #include "clock.hpp"
 #include "solver_constants.hpp"
 
@@ -151,7 +150,7 @@ template <int kP> void LaneSolver<kP>::multiply_trial() {
   const L crawls = iterations_ > broadcast(kPatience);
   if (!any(crawls)) return;
   for (int i = 0; i < p_; ++i) {
-    if (!problem_.geometric[i]) continue;
+    if (!problem_.multiplies(i)) continue;
     const V ratio = step_[i] / theta_[i], moved = vmin(vmax(theta_[i] * v_exp(ratio), lower_[i]), upper_[i]);
     trial_[i] = select(crawls & (ratio != V{}) & (vabs(ratio) < broadcast(kMostOfItself)), moved, trial_[i]);
   }
@@ -162,7 +161,7 @@ template <int kP> L LaneSolver<kP>::stays_representable() const {
   L stays = broadcast_bits(-1);
   for (const CentreShift& s : problem_.centring->shifts) {
     if (!s.multiplies || s.parameter < 0) continue;
-    const V shift = broadcast(s.coefficient) * trial_[s.parameter] * means_[s.column], amplitude = vabs(trial_[s.partner]);
+    const V shift = centre_shift(s, trial_, means_), amplitude = vabs(trial_[s.partner]);
     const L far = (vabs(shift) > broadcast(kFarShift)) & (amplitude > broadcast(0.0));
     if (any(far)) stays &= ~far | (vabs(v_log(amplitude) - shift) < broadcast(kMostLogarithm));
   }

@@ -27,11 +27,11 @@ struct Problem {
   std::vector<double> lower, upper;
   std::vector<double> typical;           // size of an O(1) change, for parameters not in log metric
   std::vector<char> log_metric, linear;
-  std::vector<char> geometric = {};      // steps multiply rather than add
   std::vector<Prior> priors = {};
   bool retraces = false;                 // starts are few: failed steps are looked into
   bool leaps = false;                    // starts are as good as any: they may jump ahead, into other basins
   int parameters() const { return program->parameters; }
+  bool multiplies(int parameter) const { return !(typical[parameter] > 0); }   // valleys are straight in its logarithm
 };
 
 struct Job {

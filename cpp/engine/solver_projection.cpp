@@ -130,7 +130,7 @@ template <int kP> L LaneSolver<kP>::plan_leaps(L ready) {
   const L leap = looks & ready & (milestone_at_ > broadcast(kPatience)) & (size_ > broadcast(kLeastStride));
   for (int i = 0; i < p_; ++i) {
     V to = theta_[i] + detour_reach_ * (theta_[i] - milestone_[i]);
-    if (problem_.geometric[i]) {
+    if (problem_.multiplies(i)) {
       const V ratio = theta_[i] / milestone_[i];
       to = select(ratio > broadcast(0.0), theta_[i] * v_exp(detour_reach_ * v_log(ratio)), to);
     }

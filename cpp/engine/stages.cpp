@@ -28,7 +28,6 @@ Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, con
     // Amplitudes of a fitted logarithm are positive in practice; the finish lets them change sign.
     const bool amplitude = role.role == Role::linear && objective.space == Space::log && !(upper[k] < INFINITY);
     problem.log_metric.push_back(!exponent && (positive || amplitude));
-    problem.geometric.push_back(!exponent);
     problem.typical.push_back(exponent ? 1.0 : 0.0);
     problem.linear.push_back(role.role == Role::linear);
   }

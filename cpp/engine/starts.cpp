@@ -147,12 +147,14 @@ void StartMaker::write_starts(int starts, double* out) {
     const auto node = [&](int lane) { return nodes_.data() + static_cast<size_t>(order_[std::min(first + (lanes == 1 ? 0 : lane), starts - 1)]) * p_; };
     for (int lane = 0; lane < W; ++lane) for (int k = 0; k < p_; ++k) theta_[k][lane] = node(lane)[k];
     if (reweighs) reweigh_lanes();
-    for (int lane = 0; lane < lanes && first + lane < starts; ++lane) {
-      double* start = out + static_cast<size_t>(first + lane) * p_;
-      for (int k = 0; k < p_; ++k) start[k] = theta_[k][lane];
-      shift_centre(centring_, start, means_.data(), -1);
-    }
+    for (int lane = 0; lane < lanes && first + lane < starts; ++lane) write_lane(lane, out + static_cast<size_t>(first + lane) * p_);
   }
+}
+
+// In natural scale.
+void StartMaker::write_lane(int lane, double* out) const {
+  for (int k = 0; k < p_; ++k) out[k] = theta_[k][lane];
+  shift_centre(centring_, out, means_.data(), -1);
 }
 
 // The lowest nodes; first those that have none lower beside them, so that every basin seen gets a start.
@@ -203,12 +205,8 @@ void StartMaker::project(const TableData& linear_table, const TableData& real_ta
     const V given = objectives();
     solve_lanes(through_logarithm(), 0);
     const L better = objectives() < given;
-    for (int lane = 0; lane < lanes && first + lane < starts; ++lane) {
-      if (!better[lane]) continue;
-      for (int k = 0; k < p_; ++k) scratch_[k] = theta_[k][lane];
-      shift_centre(centring_, scratch_.data(), means_.data(), -1);
-      std::copy_n(scratch_.data(), p_, values + (first + lane) * p_);
-    }
+    for (int lane = 0; lane < lanes && first + lane < starts; ++lane)
+      if (better[lane]) write_lane(lane, values + (first + lane) * p_);
   }
 }
 

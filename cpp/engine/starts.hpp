@@ -47,6 +47,7 @@ class StartMaker {
   void prepare(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, const double* centre);
   void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int nodes);
   void write_starts(int starts, double* out);
+  void write_lane(int lane, double* out) const;
   void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);
   void solve_lanes(bool nonnegative, double share);
   void reweigh_lanes();
