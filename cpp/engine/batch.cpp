@@ -205,7 +205,7 @@ class Batch {
     const FitRequest request{rows.view, rows.offsets.data(), unit.count, *unit.objective, unit.law->lower, unit.law->upper, unit.law->guess,
                              unit.law->starts, unit.numbers, unit.first_row};
     if (options.limits.deadline > 0 && now_seconds() > options.limits.deadline) {
-      for (int64_t k = 0; k < unit.count; ++k) unit.out->status[unit.first_row + unit.numbers[k]] = static_cast<int8_t>(Status::time_limit);
+      for (int64_t k = 0; k < unit.count; ++k) unit.out->leave_out(unit.first_row + unit.numbers[k], Status::time_limit);
       return;
     }
     fit_groups(*unit.compiled, request, options, cancelled_, *unit.out);
@@ -229,7 +229,7 @@ FitTable::FitTable(int parameters, int64_t fits) : parameters(parameters), fits(
   const size_t n = static_cast<size_t>(fits), p = static_cast<size_t>(parameters);
   values.assign(n * p, not_a_number);
   for (auto* v : {&objective, &gradient_norm, &best_share, &second_objective}) v->assign(n, not_a_number);
-  status.assign(n, static_cast<int8_t>(Status::too_few_points));
+  status.assign(n, static_cast<int8_t>(Status::cancelled));   // until it is reached
   active.assign(n * p, 0);
   for (auto* v : {&iterations, &n_starts, &n_converged}) v->assign(n, 0);
   moved.assign(n, 0);
@@ -241,7 +241,12 @@ void FitTable::keep_numbers() { numbers.assign(static_cast<size_t>(fits), {not_a
 void FitTable::keep_starts() {
   start_values.assign(static_cast<size_t>(fits * starts * parameters), not_a_number);
   start_objective.assign(static_cast<size_t>(fits * starts), not_a_number);
-  start_status.assign(static_cast<size_t>(fits * starts), static_cast<int8_t>(Status::too_few_points));
+  start_status.assign(static_cast<size_t>(fits * starts), static_cast<int8_t>(Status::cancelled));
+}
+
+void FitTable::leave_out(int64_t row, Status why) {
+  status[row] = static_cast<int8_t>(why);
+  if (!start_status.empty()) std::fill_n(start_status.begin() + row * starts, starts, static_cast<int8_t>(why));
 }
 
 std::vector<FitTable> fit_batch(const BatchRequest& request, const FitOptions& options) { return Batch(request, options).run(); }

@@ -36,6 +36,7 @@ struct FitTable {
   FitTable(int parameters, int64_t fits);
   void keep_starts();              // makes room for `starts` per fit
   void keep_numbers();             // and for the loss's estimated numbers
+  void leave_out(int64_t row, Status why);   // a fit that is not made, and all of its starts
   int parameters;
   int64_t fits, starts = 0;
   std::vector<double> values, objective, gradient_norm, best_share, second_objective;

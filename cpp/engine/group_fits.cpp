@@ -47,8 +47,11 @@ void GroupFits::run(FitTable& out) {
   descend_all();
   if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) search_on();
   for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g]) continue;
     const int64_t row = request_.row(g);
+    if (!usable_[g]) {
+      out.leave_out(row, Status::too_few_points);
+      continue;
+    }
     const double low = lowest(g);
     reduce_starts(g, row, low, out);
     reduce_group(g, row, low, out);
