@@ -39,6 +39,14 @@ PROBLEMS = {
         generated(1, 7, floor=False), rows=12, noise=0.03, outliers=True, space="log",
         loss="quantile", scale=3.0, q=0.8, weighting="none", bound=2, seed=3490121869,
     ),
+    "a scale of almost zero": Choice(
+        generated(0, 8, floor=False), rows=44, noise=0.1, outliers=False, space="logit",
+        loss="squared", scale=3.0, q=0.5, weighting="none", bound=None, seed=2644049183,
+    ),
+    "a pole between zero and the data": Choice(
+        generated(4, 1, floor=True), rows=9, noise=0.1, outliers=False, space="linear",
+        loss="squared", scale=1.0, q=0.5, weighting="weights", bound=5, seed=3671357456,
+    ),
 }
 
 

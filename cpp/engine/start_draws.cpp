@@ -58,14 +58,17 @@ double StartMaker::draw_one(int k, double u, int node) const {
     }
     case Role::location: {
       const double range = std::max(high - low, 1e-3 * size);
-      if (role.sign > 0)   // x + p: a shift to the left, or a pole outside the data
+      if (role.sign > 0) {   // x + p: a shift to the left, or a pole between zero and the data or outside them
+        if (low > 0 && choose(u, 0.1)) return -low * log_uniform(u, 1e-3, 1);
         return choose(u, 0.7) ? log_uniform(u, 1e-3, 10) * range - std::min(low, 0.0) : -low + range * (1.5 * u - 1);
+      }
       // x - p: within the data, beyond them, or just below the least of them, where a pole may be.
       if (choose(u, 0.2)) return low - closest_[k] * log_uniform(u, 1e-3, 3);
       return choose(u, 0.7) ? low + range * (1.2 * u - 0.1) : low + range * (4 * u - 2.5);
     }
     case Role::scale:
       if (plan_.lower[k] < 0 && choose(u, 0.1)) return -log_uniform(u, size, 30 * size);
+      if (choose(u, 0.1)) return closest_[k] * log_uniform(u, 1e-4, 0.1);   // almost zero
       return choose(u, 0.6) ? log_uniform(u, closest_[k] / 10, size * 10) : log_uniform(u, size, size * 1e8);
     case Role::log_amplitude: return choose(u, 0.5) ? target_size_ + 5 * u - 4 : 16 * u - 6;
     case Role::offset:   // beside a power of a centred column, which is of any size on either side of one
