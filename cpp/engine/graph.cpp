@@ -135,6 +135,7 @@ int Graph::make(Op op, int a, int b, int c) {
     case Op::LOG: return logarithm(a);
     case Op::LOG10: return product(logarithm(a), constant(1 / std::log(10.0)));
     case Op::LOG2: return product(logarithm(a), constant(1 / std::log(2.0)));
+    case Op::LOG1P: if (nodes_[a].op == Op::EXP) return node(Op::LOGADDEXP, constant(0), nodes_[a].a); break;
     case Op::EXP: if (nodes_[a].op == Op::LOG && known_positive(nodes_[a].a)) return nodes_[a].a; break;
     case Op::SQUARE: if (nodes_[a].op == Op::SQRT && known_positive(nodes_[a].a)) return nodes_[a].a; break;
     case Op::MUL0:
@@ -241,6 +242,10 @@ int Graph::logarithm(int a) {
     if (known_positive(n.b)) return sum(logarithm(n.a), logarithm(n.b));
     if (known_positive(n.a)) return sum(logarithm(n.a), logarithm(n.b));
   }
+  // 1 + exp(t) is beyond all numbers long before its logarithm is.
+  if (n.op == Op::ADD)
+    for (auto [u, e] : {std::pair{n.a, n.b}, std::pair{n.b, n.a}})
+      if (nodes_[e].op == Op::EXP && (nodes_[u].op == Op::EXP || known_positive(u))) return node(Op::LOGADDEXP, logarithm(u), nodes_[e].a);
   return add_node({Op::LOG, a, -1, -1, 0});
 }
 
