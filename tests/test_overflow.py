@@ -26,6 +26,37 @@ def test_the_logarithm_of_a_sum_of_exponentials(formula: str) -> None:
                                    rtol=1e-14, atol=1e-300)
 
 
+@pytest.mark.parametrize("formula", [
+    "1/(1 + exp(-k*x))", "c/(3 + exp(-k*x))*3/c", "exp(k*x)/(exp(k*x) + 1)", "(1 + exp(-k*x))**-1",
+])
+def test_a_logistic_curve_written_out(formula: str) -> None:
+    x = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
+    for k in (1.0, 30.0, 2000.0):
+        law = lf.Law(formula, ["x"])
+        given = {name: {"k": k, "c": 2.0}[name] for name in law.parameters}
+        shift = np.log(3) if "3 +" in formula else 0.0
+        np.testing.assert_allclose(law(x=x, **given), np.exp(-np.logaddexp(0, -k * x - shift)),
+                                   rtol=1e-13, atol=1e-300)
+
+
+def test_fits_of_steps_do_not_depend_on_how_a_logistic_is_written() -> None:
+    """Steps sharper than the rows tell: exp(k*(x - x0)) is beyond all numbers for most of them."""
+    rng = np.random.default_rng(0)
+    steps, x = 60, np.geomspace(1, 1e5, 30)
+    y = []
+    for _ in range(steps):
+        x0 = 10 ** rng.uniform(1.5, 4)
+        w = x0 * 10 ** rng.uniform(-3, 0)
+        exact = 0.1 + 0.8 / (1 + np.exp(-np.clip((x - x0) / w, -700, 700)))
+        y.append(exact + 0.02 * rng.standard_normal(len(x)))
+    table = {"x": np.tile(x, steps), "y": np.concatenate(y), "step": np.repeat(np.arange(steps), 30)}
+    with pytest.warns(lf.FitWarning, match="not_identified"):
+        named = lf.fit_many("a + c*logistic(k*(x - x0))", table, y="y", by="step")
+    with pytest.warns(lf.FitWarning, match="not_identified"):
+        typed = lf.fit_many("a + c/(1 + exp(-k*(x - x0)))", table, y="y", by="step")
+    np.testing.assert_allclose(typed.objective, named.objective, rtol=1e-6)
+
+
 @pytest.mark.parametrize("f", [1e-3, 1e-5, 1e-9])
 def test_a_break_may_be_as_sharp_as_it_likes(f: float) -> None:
     values = {"b": 3.0, "c0": 0.2, "d": 3.3e4, "c1": 0.3}

@@ -222,6 +222,14 @@ int Graph::quotient(int a, int b) {
     for (auto [u, e] : {std::pair{n.a, n.b}, std::pair{n.b, n.a}})
       if (nodes_[e].op == Op::EXP) return product(quotient(a, u), make(Op::EXP, negative(nodes_[e].a)));
   }
+  if (nodes_[b].op == Op::ADD) {   // a/(u + exp(t)) = (a/u)*logistic(log u - t), whose derivatives never overflow
+    const Node n = nodes_[b];
+    for (auto [u, e] : {std::pair{n.a, n.b}, std::pair{n.b, n.a}})
+      if (nodes_[e].op == Op::EXP && known_positive(u)) {
+        const int ahead = difference(nodes_[e].a, logarithm(u));
+        return a == e ? make(Op::LOGISTIC, ahead) : product(quotient(a, u), make(Op::LOGISTIC, negative(ahead)));
+      }
+  }
   if (nodes_[b].op == Op::NEG) return negative(quotient(a, nodes_[b].a));
   if (nodes_[a].op == Op::NEG && mixed(a)) return negative(quotient(nodes_[a].a, b));
   if (is_constant(a, 1)) return add_node({Op::RECIPROCAL, b, -1, -1, 0});
@@ -232,6 +240,7 @@ int Graph::logarithm(int a) {
   const Node n = nodes_[a];
   if (is_constant(a)) return constant(scalar_value(Op::LOG, n.value, 0));
   if (n.op == Op::EXP) return n.a;
+  if (n.op == Op::LOGISTIC) return negative(node(Op::LOGADDEXP, constant(0), negative(n.a)));
   // A positive data factor comes out: its logarithm is then taken once per data set.
   if (n.op == Op::DIV && n.on_parameters) {
     if (known_positive(n.b)) return difference(logarithm(n.a), logarithm(n.b));
