@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from problems import Choice, generated
+from problems import Choice, generated, make_problem
 from test_properties import check
 
 PROBLEMS = {
@@ -43,10 +43,6 @@ PROBLEMS = {
         generated(0, 8, floor=False), rows=44, noise=0.1, outliers=False, space="logit",
         loss="squared", scale=3.0, q=0.5, weighting="none", bound=None, seed=2644049183,
     ),
-    "a pole between zero and the data": Choice(
-        generated(4, 1, floor=True), rows=9, noise=0.1, outliers=False, space="linear",
-        loss="squared", scale=1.0, q=0.5, weighting="weights", bound=5, seed=3671357456,
-    ),
 }
 
 
@@ -54,3 +50,14 @@ PROBLEMS = {
 def test_found_now(why: str) -> None:
     with np.errstate(all="ignore"):  # SciPy and plain formulas may leave a law's domain
         check(PROBLEMS[why])
+
+
+def test_a_pole_between_zero_and_the_data() -> None:
+    """Two amplitudes of 1e5 cancel at the optimum: no objective has more than eight digits there."""
+    problem = make_problem(Choice(
+        generated(4, 1, floor=True), rows=9, noise=0.1, outliers=False, space="linear",
+        loss="squared", scale=1.0, q=0.5, weighting="weights", bound=5, seed=3671357456,
+    ))
+    fit = problem.fit()
+    assert fit.objective <= 2.035e-5  # SciPy's best of 20; 2.72e-5 is the next optimum
+    assert problem.objective(fit.values) == pytest.approx(fit.objective, rel=1e-6)
