@@ -236,3 +236,11 @@ def test_what_no_group_determines():
     assert fits.shared.status == "not_identified"
     assert fits.shared.diagnostics["not_identified"] == ("b", "c")
     assert np.isnan(fits.shared.stderr["b"])
+
+
+def test_fewer_rows_than_parameters_say_so():
+    x = np.array([1.0, 2.0, 3.0])
+    with pytest.warns(lf.FitWarning, match="3 too_few_points"):
+        fits = lf.fit_many("y = E + A/x**alpha + B*x**c", {"x": x, "y": 2 * x, "g": x}, by="g",
+                           share="alpha")
+    assert fits.status.tolist() == ["too_few_points"] * 3

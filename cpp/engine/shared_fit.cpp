@@ -40,7 +40,10 @@ class SharedFit {
   }
 
   SharedTable run() {
-    if (request_.table.rows < p_ || members_.empty()) return std::move(result_);
+    if (request_.table.rows < p_ || members_.empty()) {
+      leave_out(Status::too_few_points);
+      return std::move(result_);
+    }
     result_.status = Status::not_finite;
     const std::function<bool()> poll = options_.polls([this] { return done_; }, work());
     const Cancellation::Polling polling(cancelled_, poll);
@@ -80,6 +83,11 @@ class SharedFit {
   // Signals and the time limit, looked at between the engine's calls.
   bool stopped() {
     return cancelled_ || (options_.limits.deadline > 0 && now_seconds() > options_.limits.deadline);
+  }
+  // No group has a fit.
+  void leave_out(Status why) {
+    result_.status = why;
+    for (int64_t g = 0; g < request_.groups; ++g) result_.groups.leave_out(g, why);
   }
   int64_t work() const { return request_.groups * 8; }
   FitOptions inner() {
@@ -282,9 +290,7 @@ class SharedFit {
 
   void write(const Candidate& best, const SharedOutcome& outcome) {
     if (best.values.empty()) {
-      result_.status = cancelled_ ? Status::cancelled : stopped() ? Status::time_limit : Status::not_finite;
-      std::fill(result_.groups.status.begin(), result_.groups.status.end(), static_cast<int8_t>(result_.status));
-      return;
+      return leave_out(cancelled_ ? Status::cancelled : stopped() ? Status::time_limit : Status::not_finite);
     }
     FitTable& out = result_.groups;
     result_.objective = outcome.objective;
