@@ -187,8 +187,9 @@ _NUMPY: dict[str, Any] = {
 def numpy_function(formula: str) -> Callable[..., Array]:
     """The formula by NumPy and SciPy alone."""
     special = __import__("scipy.special").special
-    names = {**_NUMPY, "erf": special.erf, "normcdf": special.ndtr, "logistic": special.expit,
-             "gammaln": special.gammaln}
+    theirs = {"erf": special.erf, "normcdf": special.ndtr, "logistic": special.expit,
+              "gammaln": special.gammaln}
+    names = {**_NUMPY, **{name: lambda x, f=f: f(np.asarray(x, float)) for name, f in theirs.items()}}
     code = compile(formula, formula, "eval")
     return lambda **values: np.asarray(eval(code, names, values))  # our own formulas, not a user's
 
@@ -218,11 +219,21 @@ class Problem:
     def names(self) -> tuple[str, ...]:
         return self.law.parameters
 
+    def fitted(self, values: Array) -> Array:
+        """The law's values; in longer numbers where parts of it are beyond all short ones."""
+        given = {**self.data, **dict(zip(self.names, values, strict=True))}
+        try:
+            with np.errstate(all="ignore", over="raise"):
+                return self._function(**given)
+        except FloatingPointError:
+            longer = {name: np.asarray(value, np.longdouble) for name, value in given.items()}
+            with np.errstate(all="ignore"):
+                return self._function(**longer).astype(float)
+
     def residuals(self, values: Array) -> Array:
         """Observed - fitted in the residual space, sigma divided; NaN outside the domain."""
-        y = self.data["y"]
+        y, fitted = self.data["y"], self.fitted(values)
         with np.errstate(all="ignore"):
-            fitted = self._function(**self.data, **dict(zip(self.names, values, strict=True)))
             r = space_value(self.space, y, y) - space_value(self.space, fitted + 0 * y, y)
         return r if self.sigma is None else r / self.sigma
 
@@ -230,8 +241,8 @@ class Problem:
         """Derivatives of the residuals, one row each: the law's own, tested elsewhere."""
         columns = [self.data[name] for name in self.law.variables]
         slopes = _core.jacobian(self.law.graph(), np.ascontiguousarray(values), columns)
+        fitted = self.fitted(values)
         with np.errstate(all="ignore"):
-            fitted = self._function(**self.data, **dict(zip(self.names, values, strict=True)))
             if self.space == "log":
                 slopes = slopes / np.reshape(fitted, (-1, 1))
             elif self.space == "logit":

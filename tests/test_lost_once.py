@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from problems import Choice, generated, make_problem
+from problems import FAMILIES, Choice, generated, make_problem
 from test_properties import check
 
 PROBLEMS = {
@@ -42,6 +42,27 @@ PROBLEMS = {
     "a scale of almost zero": Choice(
         generated(0, 8, floor=False), rows=44, noise=0.1, outliers=False, space="logit",
         loss="squared", scale=3.0, q=0.5, weighting="none", bound=None, seed=2644049183,
+    ),
+    "a valley to infinity, too narrow for normal equations": Choice(
+        generated(9, 8, floor=True), rows=9, noise=0.03, outliers=False, space="relative",
+        loss="squared", scale=0.1, q=0.8, weighting="weights", bound=2, seed=680766954,
+    ),
+    "the same under a robust loss": Choice(
+        generated(3, 9, floor=True), rows=13, noise=0.03, outliers=True, space="relative",
+        loss="soft_l1", scale=3.0, q=0.8, weighting="weights", bound=None, seed=3625176203,
+    ),
+    "the same with a parameter at its bound": Choice(
+        generated(10, 3, floor=True), rows=9, noise=0.03, outliers=False, space="linear",
+        loss="squared", scale=3.0, q=0.1, weighting="none", bound=4, seed=2411880701,
+    ),
+    "a term that only the outermost rows feel": Choice(
+        next(family for family in FAMILIES if family.id == "wdt"), rows=47, noise=0.1,
+        outliers=True, space="relative", loss="soft_l1", scale=1.0, q=0.1, weighting="weights",
+        bound=None, seed=322038056,
+    ),
+    "an optimum at the edge of the law's domain": Choice(
+        generated(7, 8, floor=True), rows=9, noise=0.03, outliers=True, space="logit",
+        loss="soft_l1", scale=0.1, q=0.5, weighting="none", bound=0, seed=3025845959,
     ),
 }
 

@@ -55,12 +55,22 @@ def rounding(problem: Problem, values: np.ndarray) -> float:
     return float(np.sum(problem.losses(np.abs(r) + unit) - problem.losses(np.abs(r))))
 
 
+def cancelled(problem: Problem, values: np.ndarray) -> float:
+    """What the objective moves when the largest terms of the fitted values move by their rounding:
+    on the way to infinity amplitudes of 1e10 cancel."""
+    r = problem.residuals(values)
+    unit = 2.3e-16 * np.abs(problem.jacobian(values) * values).max(axis=1)
+    moved = [problem.losses(r + side * unit) - problem.losses(r) for side in (-1, 1)]
+    return float(np.sum(np.abs(moved).max(axis=0)))
+
+
 def check(choice: Choice) -> None:
     problem = make_problem(choice)
     fit = problem.fit()
     ours = problem.objective(fit.values)
     tiny = rounding(problem, fit.values) if np.isfinite(ours) else 0.0
-    assert fit.objective == pytest.approx(ours, rel=1e-9, abs=tiny), "its own objective"
+    lost = cancelled(problem, fit.values) if np.isfinite(ours) else 0.0
+    assert fit.objective == pytest.approx(ours, rel=1e-9, abs=tiny + lost), "its own objective"
     lower, upper = problem.law.bounds()
     assert (fit.values >= lower).all() and (fit.values <= upper).all()
     theirs, point = best_of_scipy(problem, 20, choice.seed)
@@ -71,7 +81,7 @@ def check(choice: Choice) -> None:
 
 
 EVERYTHING = list(HealthCheck)
-LARGEST_LOST_SHARE = 0.01   # measured: 4 of 2,000
+LARGEST_LOST_SHARE = 0.01   # measured: none of 3,800
 
 
 @settings(max_examples=25, suppress_health_check=EVERYTHING)

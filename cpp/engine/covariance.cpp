@@ -1,5 +1,6 @@
 #include "covariance.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -10,6 +11,8 @@ namespace lawfit {
 
 namespace {
 constexpr double kRankTolerance = 1e-11;    // smallest over largest singular value of the scaled Jacobian
+constexpr double kBoundless = 1e100;        // a parameter beyond this, or the inverse, ran off
+constexpr double kHardlyHeld = 1e-3;        // relative singular value of what it may have run off along
 constexpr double kHessianTolerance = 1e-14; // eigenvalue of the scaled Hessian that says nothing
 constexpr double kUnpressed = 1e-3;         // cosine of residuals and column of a parameter that no bound holds
 constexpr double kPerfectFit = 4e-24;       // squared relative residuals that may be all rounding
@@ -261,6 +264,10 @@ std::vector<int> unpressed(const RowTable& rows, const int8_t* active, int p) {
   return free;
 }
 
+bool runs_off(const double* parameters, int p) {
+  return std::any_of(parameters, parameters + p, [](double v) { return v != 0 && (std::fabs(v) > kBoundless || std::fabs(v) < 1 / kBoundless); });
+}
+
 // Do the fitted values not feel a relative change of parameter k? A linear parameter near zero is
 // simply small; so is any other whose being zero would change nothing, unless its natural size is one.
 bool idle(RowModel& model, const Problem& problem, const double* parameters, int k, double norm, double felt, const RowView& range) {
@@ -296,8 +303,9 @@ bool find_tradeoffs(RowModel& model, const Problem& problem, const double* param
   if (j.rows() < j.cols()) return lacking;
   const SingularValues found = singular_values(j);
   const Vector& values = found.values;
+  const double tolerance = runs_off(parameters, p) ? kHardlyHeld : kRankTolerance;
   for (Eigen::Index s = 0; s < values.size(); ++s) {
-    if (values(s) > kRankTolerance * values(0)) continue;
+    if (values(s) > tolerance * values(0)) continue;
     lacking = true;
     const Vector direction = found.directions.col(s).cwiseAbs();
     for (Eigen::Index a = 0; a < direction.size(); ++a)

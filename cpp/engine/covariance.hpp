@@ -33,7 +33,7 @@ void leverages(RowModel& model, Space space, const double* parameters, const int
 constexpr double kSoundInverse = 1e8;
 // Row i of `tradeoff` marks the parameters that i trades off with, itself when the fitted values do
 // not feel it at all. True when there are any: the scaled Jacobian of the parameters that no bound
-// holds does not have full rank, or one of its columns says nothing.
+// holds does not have full rank, or hardly has while some of them ran off, or one of its columns says nothing.
 bool find_tradeoffs(RowModel& model, const Problem& problem, const double* parameters, const int8_t* active, const RowView& range,
                     uint8_t* tradeoff);
 

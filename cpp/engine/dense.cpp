@@ -55,6 +55,17 @@ Eigenvalues eigenvalues(const Matrix& symmetric) {
 
 Vector least_squares(const Matrix& a, const Vector& b) { return Eigen::CompleteOrthogonalDecomposition<Matrix>(a).solve(b); }
 
+Triangle triangle(const Matrix& a, const Vector& b) {
+  const Eigen::HouseholderQR<Matrix> qr(a);
+  const Eigen::Index q = a.cols();
+  return {Matrix(qr.matrixQR().topRows(q).triangularView<Eigen::Upper>()), Vector((qr.householderQ().transpose() * b).head(q))};
+}
+
+Vector back_substitute(const Matrix& r, Eigen::Index size, Vector right) {
+  r.topLeftCorner(size, size).triangularView<Eigen::Upper>().solveInPlace(right);
+  return right;
+}
+
 Vector newton_off(const Matrix& basis, const Matrix& hessian, const Vector& gradient) {
   const Eigen::Index q = gradient.size(), m = basis.cols();
   if (m == q) return Vector::Zero(q);

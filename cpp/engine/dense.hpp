@@ -37,6 +37,13 @@ Eigenvalues eigenvalues(const Matrix& symmetric);
 
 // The x of least length among those for which a x is closest to b.
 Vector least_squares(const Matrix& a, const Vector& b);
+// The triangle of a = qr, and q'b.
+struct Triangle {
+  Matrix r;
+  Vector right;
+};
+Triangle triangle(const Matrix& a, const Vector& b);
+Vector back_substitute(const Matrix& r, Eigen::Index size, Vector right);   // of the upper left part of r
 // The minimum of g'x + x'Hx/2 over x orthogonal to the columns of an orthonormal basis.
 Vector newton_off(const Matrix& basis, const Matrix& hessian, const Vector& gradient);
 // bread meat bread

@@ -9,7 +9,6 @@
 namespace lawfit {
 
 namespace {
-constexpr double kFlatGradient = 1e-6;     // scale-free gradient of a start that need not move
 constexpr double kUnseen = 0.02;           // chance of a start to find an optimum not seen yet, above which more are made
 constexpr double kUnseenOfMany = 0.005;    // the same where the loss itself brings optima
 constexpr int kHopRounds = 24;             // further searches at most
@@ -19,9 +18,6 @@ constexpr int kHopDimensions = 1;          // nonlinear parameters from which th
 constexpr int kRuggedDimensions = 2;       // the same where the lowest starts may not be enough
 constexpr int64_t kFewRows = 64;           // of such laws
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
-constexpr double kLeastSize = 1e-290;       // parameters smaller, or larger than its inverse, may not be representable together
-
-double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
 }  // namespace
 
 GroupFits::GroupFits(const CompiledLaw& law, const FitRequest& request, const FitOptions& options, Cancellation& cancelled)
@@ -232,70 +228,6 @@ double GroupFits::unseen(int64_t g, double low) {
     last = f;
   }
   return optima > 1 ? optima * (optima + 1) / (n * (n - 1)) : 0;   // one alone raises no doubt
-}
-
-Status GroupFits::own_status(const Outcome& o) const {   // jobs never reached before the deadline are still marked cancelled
-  return o.status == Status::cancelled && !cancelled_ ? Status::time_limit : o.status;
-}
-
-void GroupFits::reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const {
-  const double limit = basin_limit(g, low);
-  double second = infinity;
-  int32_t iterations = 0, converged = 0;
-  int64_t k = 0, inside = 0;
-  each_outcome(g, [&](const Outcome& o) {
-    iterations += o.iterations;
-    converged += fitted(o.status);
-    const double f = finite_objective(o);
-    if (f <= limit) ++inside;
-    else second = std::min(second, f);
-    if (const int64_t s = row * out.starts + k; k++ < starts_ && options_.keep_starts) {
-      std::copy_n(o.parameters, p_, &out.start_values[s * p_]);
-      out.start_objective[s] = o.objective;
-      out.start_status[s] = static_cast<int8_t>(own_status(o));
-    }
-  });
-  out.iterations[row] = iterations;
-  out.n_starts[row] = static_cast<int32_t>(k);
-  out.n_converged[row] = converged;
-  out.best_share[row] = static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(k, 1));
-  if (std::isfinite(second)) out.second_objective[row] = second;
-}
-
-void GroupFits::reduce_group(int64_t g, int64_t row, double low, FitTable& out) {
-  Outcome o = *best(g, low);
-  double* values = &out.values[row * p_];
-  std::copy_n(o.parameters, p_, values);
-  if (has_kink(problem_.loss) && std::isfinite(o.objective)) {
-    o = sharpest_end(g, o, values);
-    if (request_.starts.given) lower_start(g, o, values);
-  }
-  int8_t* active = &out.active[row * p_];
-  for (int k = 0; k < p_; ++k)
-    active[k] = bound_side(values[k], request_.lower[k], request_.upper[k]);
-  out.objective[row] = o.objective;
-  out.gradient_norm[row] = o.gradient_norm;
-  out.moved[row] = o.moved;
-  out.status[row] = static_cast<int8_t>(certified(g, o, values, active, &out.tradeoff[row * p_ * p_]));
-}
-
-// The status of the optimum, once its parameters are known to be determined by the data.
-Status GroupFits::certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff) {
-  Status status = own_status(o);
-  const bool extreme = std::any_of(values, values + p_, [](double v) { return v != 0 && (std::fabs(v) < kLeastSize || std::fabs(v) > 1 / kLeastSize); });
-  // The centred law may have a value where the natural parameters over- or underflow.
-  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}))) return Status::not_finite;
-  if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
-  if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
-  const bool doubtful = status == Status::stalled || status == Status::not_identified || !(o.inverse_trace < kSoundInverse);
-  const bool an_end = fitted(status) || status == Status::stalled || status == Status::iteration_limit || status == Status::not_identified;
-  if (!an_end || !doubtful) return status;
-  if (find_tradeoffs(rows_, problem_, values, active, {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}, tradeoff)) return Status::not_identified;
-  return status == Status::not_identified ? settled_status(active) : status;
-}
-
-Status GroupFits::settled_status(const int8_t* active) const {
-  return std::any_of(active, active + p_, [](int8_t a) { return a != 0; }) ? Status::converged_at_bound : Status::converged;
 }
 
 }  // namespace lawfit

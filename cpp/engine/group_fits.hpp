@@ -1,7 +1,8 @@
 // Fits of one law to groups of rows under one objective, all starts together: starts -> far ->
 // finish -> searches around the best -> reduce -> certificate. What kinked losses need besides is in
-// kinked_fits.cpp.
+// kinked_fits.cpp, what is said of the ends in group_ends.cpp.
 #pragma once
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -11,6 +12,7 @@
 
 namespace lawfit {
 
+inline double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
 constexpr double kTie = 1e-9;   // relative objective within which two ends are as low
 
 class GroupFits {
@@ -59,6 +61,7 @@ class GroupFits {
   void reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const;
   Outcome sharpest_end(int64_t g, const Outcome& best, double* values);
   void lower_start(int64_t g, Outcome& lowest, double* values);
+  int32_t go_on(int64_t g, Outcome& o, double* values);
   void reduce_group(int64_t g, int64_t row, double low, FitTable& out);
   Status own_status(const Outcome& o) const;
   Status certified(int64_t g, const Outcome& o, const double* values, const int8_t* active, uint8_t* tradeoff);

@@ -47,10 +47,10 @@ CompiledLaw::CompiledLaw(const GraphView& view, const std::vector<bool>& positiv
   analysis = analyse(graph, root, view.parameters, movable, unbounded, view.parameters <= kLargestSecondOrder);
   bool second_order = view.parameters <= kLargestSecondOrder;
   const int value = share_factors(graph, root, analysis);
-  natural = compile(graph, value, analysis, false, true, second_order);
+  natural = compile(graph, root, analysis, false, true, second_order);   // divides where the user does
   if (natural.points.size() > kLargestProgram) {
     second_order = false;
-    natural = compile(graph, value, analysis, false, true, false);
+    natural = compile(graph, root, analysis, false, true, false);
   }
   centred = compile(graph, value, analysis, true, true, second_order);
   const Op last = graph[root].op;

@@ -99,9 +99,16 @@ bool StartMaker::any_on_edge(const TableData& table, int64_t begin, int64_t coun
   return std::any_of(nonlinear_.begin(), nonlinear_.end(), [&](int k) { return on_edge(k, natural[k]); });
 }
 
+// A term that is absent may come back anywhere, also as one that only the outermost rows feel.
+double StartMaker::draw_unfelt(int k, double u) const {
+  const bool steep = plan_.analysis->roles[k].role == Role::exponent && choose(u, 0.4);
+  return steep ? (choose(u, 0.8) ? 1 : -1) * log_uniform(u, 3, 30) : draw_one(k, u, 1);
+}
+
 // About half of the coordinates move, by up to a few e-folds or the like in their own units.
 double StartMaker::scatter_one(int k, double u) const {
   const double centre = centre_[k];
+  if (unfelt_[k]) return draw_unfelt(k, u);
   if (choose(u, 0.4)) return centre;
   if (on_edge(k, centre) && choose(u, 0.5)) return off_edge(k, centre, u);
   const double side = 2 * u - 1;

@@ -53,7 +53,7 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
 
 StartMaker::StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double tail)
     : plan_(plan), centring_(centring), linear_(linear), real_(real), scale_(scale), tail_(tail),
-      p_(plan.program->parameters), arena_(2 * p_ + sum_vectors(p_)), smallest_(p_), largest_(p_), closest_(p_),
+      p_(plan.program->parameters), arena_(2 * p_ + sum_vectors(p_)), smallest_(p_), largest_(p_), closest_(p_), unfelt_(p_),
       nodes_(static_cast<size_t>(plan.nodes) * p_), objective_(plan.nodes), means_(centring.nodes.size()) {
   theta_ = arena_.take_vectors(p_);
   unweighed_ = arena_.take_vectors(p_);
@@ -111,8 +111,19 @@ void StartMaker::prepare(const TableData& linear_table, const TableData& real_ta
   if (centre) {
     around_.assign(centre, centre + p_);
     shift_centre(centring_, around_.data(), means_.data(), 1);
+    find_unfelt();
   }
   centre_ = centre ? around_.data() : nullptr;
+}
+
+// Nonlinear parameters of terms that are absent at the centre: they may have any value there.
+void StartMaker::find_unfelt() {
+  for (int k = 0; k < p_; ++k) theta_[k] = broadcast(around_[k]);
+  real_.evaluate(Tier::jacobian, theta_, LossShape::of(broadcast(scale_), broadcast(tail_)), sums_);
+  for (int k : nonlinear_) {
+    const bool drawn_as_is = std::find(natural_.begin(), natural_.end(), k) == natural_.end();
+    unfelt_[k] = drawn_as_is && sums_.majorised[k * (k + 1) / 2 + k][0] == 0;
+  }
 }
 
 // Draws nodes, solves for their linear parameters, and takes down their objectives.

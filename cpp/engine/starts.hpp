@@ -45,6 +45,8 @@ class StartMaker {
   bool on_edge(int parameter, double value) const;
   double off_edge(int parameter, double value, double u) const;
   void prepare(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, const double* centre);
+  void find_unfelt();
+  double draw_unfelt(int parameter, double u) const;
   void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int nodes);
   void write_starts(int starts, double* out);
   void write_lane(int lane, double* out) const;
@@ -73,6 +75,7 @@ class StartMaker {
   V *theta_, *unweighed_;
   Sums sums_;
   std::vector<double> smallest_, largest_, closest_;   // per parameter: range of its column, smallest size
+  std::vector<char> unfelt_;           // per parameter: the law does not feel it at the centre
   std::vector<double> nodes_, objective_, means_, units_, gram_, right_, solution_, work_, sizes_, scratch_, around_, subset_;
   std::vector<int> nonlinear_, linear_parameters_, natural_, order_;   // natural_: nonlinear ones whose draws centring moves
   const Sobol* sobol_ = nullptr;

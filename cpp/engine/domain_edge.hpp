@@ -1,0 +1,12 @@
+// Ends at the very edge of a law's domain, like that of log1p(x/q) where x/q is -1 but for rounding.
+#pragma once
+#include "row_model.hpp"
+#include "solver.hpp"
+
+namespace lawfit {
+
+// Where the law as it is typed has no value, but for the last digits of a parameter: moves that by as
+// little as gives it one. Returns the objective there, infinity when there is none.
+double leave_domain_edge(RowModel& model, const Problem& problem, const RowView& range, double* parameters);
+
+}  // namespace lawfit
