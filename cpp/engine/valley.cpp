@@ -12,6 +12,7 @@ namespace lawfit {
 namespace {
 constexpr int kMostLooks = 600;          // at the rows, unless the caller wants fewer
 constexpr int64_t kMostWork = 30'000'000;   // looks x rows
+constexpr int kFewestLooks = 20;         // that are worth a beginning
 constexpr int kStride = 4, kLanding = 10;   // steps between two leaps, and after one before it is judged
 constexpr int kReweighed = 2;            // solves for the linear parameters of one trial, where one is not exact
 constexpr double kSeen = 0.5;            // of the most that rounding can be worth; it mostly is far less
@@ -199,6 +200,7 @@ class ValleyDescent {
 
 ValleyEnd follow_valley(RowModel& model, const Problem& problem, const RowView& range, double objective, double* parameters,
                         int most_looks, const std::function<bool()>& stop) {
+  if (range.count > kMostWork / kFewestLooks) return {objective, not_a_number, 0, false};
   return ValleyDescent(model, problem, range, most_looks).run(objective, parameters, stop);
 }
 
