@@ -59,7 +59,8 @@ def cancelled(problem: Problem, values: np.ndarray) -> float:
     """What the objective moves when the largest terms of the fitted values move by their rounding:
     on the way to infinity amplitudes of 1e10 cancel."""
     r = problem.residuals(values)
-    unit = 2.3e-16 * np.abs(problem.jacobian(values) * values).max(axis=1)
+    terms = np.abs(problem.jacobian(values) * values).max(axis=1)
+    unit = 2.3e-16 * np.where(np.isfinite(terms), terms, 0.0)   # infinite at the edge of a domain
     moved = [problem.losses(r + side * unit) - problem.losses(r) for side in (-1, 1)]
     return float(np.sum(np.abs(moved).max(axis=0)))
 
