@@ -104,8 +104,10 @@ class ValleyDescent {
   void clamp(Vector& theta) const {
     for (int k = 0; k < p_; ++k) theta[k] = std::clamp(theta[k], problem_.lower[k], problem_.upper[k]);
   }
+  // By its bound, or by the edge of the law's domain, where its slope has no end.
   bool held(int k, const Vector& theta) const {
     if (problem_.lower[k] == problem_.upper[k]) return true;
+    for (int64_t r = 0; r < n_; ++r) if (!std::isfinite(jacobian_[r * p_ + k])) return true;
     if (theta[k] > problem_.lower[k] && theta[k] < problem_.upper[k]) return false;
     double slope = 0;
     for (int64_t r = 0; r < n_; ++r) slope += slope_[r] * jacobian_[r * p_ + k];
