@@ -45,20 +45,22 @@ void StartMaker::solve_linear(int lane, bool nonnegative, double share) {
   }
 }
 
-// Every second node sees only a random part of the rows: half of them, or just enough for the
-// linear parameters, which has the best chance to hold no outlier.
+// Most nodes see only a random part of the rows: half of them, or just enough for the linear
+// parameters, which has the best chance to hold no outlier. Every second start comes from a wide scale,
+// which forgets where it was: the parts are dealt out to the others, too.
 void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first) {
   subset_.resize(count);
   for (int lane = 0; lane < linear_.lanes(); ++lane) {
     const int node = first + lane;
-    if (node % 2 == 0) {
+    const int deal = (node / 2) % 4;
+    if (deal == 0) {
       linear_.load_lane(lane, table, begin, count, nullptr, means_.data());
       continue;
     }
     const Philox stream(seed, 0x5B5E7u + static_cast<uint64_t>(node));
     const size_t linear = linear_parameters_.size();
-    const double few = static_cast<double>(linear) + (linear == 1 && node % 8 == 7 ? 0.5 : 2);   // one row may decide one amplitude
-    const double limit = (node % 4 == 1 ? 0.5 : few / static_cast<double>(count)) * 4294967296.0;
+    const double few = static_cast<double>(linear) + (linear == 1 && node / 8 % 2 == 1 ? 0.5 : 2);   // one row may decide one amplitude
+    const double limit = (deal == 2 ? 0.5 : few / static_cast<double>(count)) * 4294967296.0;
     for (int64_t r = 0; r < count; ++r) {
       const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < limit;
       subset_[r] = drawn ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;

@@ -42,8 +42,8 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   // There may be an optimum for every set of rows that are taken for outliers.
   plan.subsets = forgets(loss) && rows <= kMostSubsetRows;
   if (forgets(loss)) {
-    plan.nodes = std::max(plan.nodes, 64);
-    plan.chosen = std::max(plan.chosen, 12);
+    plan.nodes = std::max(plan.nodes, 128);
+    plan.chosen = std::max(plan.chosen, 32);
   }
   plan.nodes = std::max(plan.nodes / one_in, 1);
   plan.chosen = std::max(plan.chosen / one_in, 1);
