@@ -64,7 +64,7 @@ class ValleyDescent {
   double rounding(const Vector& theta) const {
     double sum = 0;
     for (int64_t r = 0; r < n_; ++r)
-      for (int k = 0; k < p_; ++k) sum += std::fabs(slope_[r] * jacobian_[r * p_ + k] * theta[k]);
+      for (int k : free_) sum += std::fabs(slope_[r] * jacobian_[r * p_ + k] * theta[k]);
     return kRounding * sum;
   }
 
