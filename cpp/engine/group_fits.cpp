@@ -58,6 +58,7 @@ void GroupFits::run(FitTable& out) {
 void GroupFits::search_on() {
   look_anywhere();
   for (int round = 0; round < kHopRounds && hop(round); ++round) {}
+  if (problem_.loss != Loss::squared) look_through_few_rows();
   if (has_kink(problem_.loss)) look_beside();
 }
 
@@ -141,12 +142,12 @@ bool GroupFits::hop(int round) {
   if (source_.nonlinear() < kHopDimensions || cancelled_) return false;
   std::vector<int64_t> groups;
   std::vector<double> starts;
-  const double least = forgets(problem_.loss) || has_kink(problem_.loss) ? kUnseenOfMany : kUnseen;
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
     const double low = lowest(g);
     const Outcome& o = *best(g, low);
     const bool nowhere = round < kHopsFromNowhere && at_no_optimum(g, o);
+    const double least = forgets(problem_.loss) || many_corners(g, low) ? kUnseenOfMany : kUnseen;
     const bool promising = unseen(g, low) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
@@ -211,14 +212,21 @@ double GroupFits::share(int64_t g, double low) const {
   return static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(all, 1));
 }
 
+bool GroupFits::many_corners(int64_t g, double low) const {
+  if (problem_.loss == Loss::squared) return false;   // without going over weights
+  const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
+  return bends_sharply(problem_.loss, rows_.numbers(range).scale, low / rows_.weight_total(range));
+}
+
 // Of starts that find each optimum in proportion to the size of its basin, with nothing known about
 // the sizes: the chance that one more finds a new optimum (Boender and Rinnooy Kan 1987).
 double GroupFits::unseen(int64_t g, double low) {
   ends_.clear();
+  const bool cornered = many_corners(g, low);
   double n = 0;
   each_outcome(g, [&](const Outcome& o) {
     ++n;
-    if (fitted(o.status) && (has_kink(problem_.loss) || o.inverse_trace < kSoundInverse)) ends_.push_back(o.objective);   // along a flat valley every end is another
+    if (fitted(o.status) && (cornered || o.inverse_trace < kSoundInverse)) ends_.push_back(o.objective);   // along a flat valley every end is another
   });
   std::sort(ends_.begin(), ends_.end());
   double optima = 0, last = -infinity;

@@ -1,6 +1,6 @@
 // Fits of one law to groups of rows under one objective, all starts together: starts -> far ->
 // finish -> searches around the best -> reduce -> certificate. What kinked losses need besides is in
-// kinked_fits.cpp, what is said of the ends in group_ends.cpp.
+// kinked_fits.cpp, those and losses that forget rows in few_rows.cpp, what is said of the ends in group_ends.cpp.
 #pragma once
 #include <cmath>
 #include <functional>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "descent.hpp"
+#include "draws.hpp"
 #include "start_source.hpp"
 
 namespace lawfit {
@@ -51,12 +52,19 @@ class GroupFits {
   bool hop(int round);
   void look_beside();
   bool look_beside_once(int look);
+  void look_through_few_rows();
+  bool look_through_few_rows_once(int look);
+  bool few_may_count(int64_t g) const;
+  std::vector<double> curves_through_few_rows(const std::vector<int64_t>& groups, int look);
+  void starts_through_few_rows(int64_t g, int look, double* out);
+  void draw_rows(int64_t g, Draws& draws, int64_t number, double* weight) const;
   bool at_no_optimum(int64_t g, const Outcome& o);
   bool improved(int64_t g) const;
   double lowest(int64_t g) const;
   const Outcome* best(int64_t g, double low) const;     // low: of the group's objectives
   double basin_limit(int64_t g, double low) const;
   double share(int64_t g, double low) const;
+  bool many_corners(int64_t g, double low) const;
   double unseen(int64_t g, double low);
   void reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const;
   Outcome sharpest_end(int64_t g, const Outcome& best, double* values);

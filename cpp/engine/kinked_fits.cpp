@@ -12,7 +12,7 @@ namespace lawfit {
 
 namespace {
 constexpr double kSharpens = 0.02;         // that sharper kinks may take off an end
-constexpr int kMostSharpened = 8;          // ends that are looked at
+constexpr int kMostSharpened = 16;          // ends that are looked at
 constexpr int kNeighbours = 16;            // of the best end that are looked at, again where one is lower
 constexpr int kMostLooks = 6;
 }  // namespace

@@ -13,6 +13,7 @@ constexpr size_t kLeaders = 2;        // of a group's starts that finish in one 
 constexpr int kLegIterations = 10, kLegs = 2;   // of the far phase between two looks at a race
 constexpr uint32_t kWitnessEvery = 50;
 constexpr double kBehind = 2;         // times the optimum's objective
+constexpr double kSlowlyBehind = 50;  // the same where the way is long: the loss bends sharply
 constexpr int kFinishLeg = 100;       // iterations of the finish before starts far behind are given up
 }  // namespace
 
@@ -74,8 +75,12 @@ void Descent::finish_in_legs() {
   for (const Field& field : all_fields()) {
     double lowest = infinity;
     for (int64_t k = field.first; k <= field.last; ++k) if (fitted(outcomes_[k].status)) lowest = std::min(lowest, outcomes_[k].objective);
+    const Job& job = jobs_[field.first];
+    const RowView rows{job.begin, job.count, nullptr, nullptr, job.own};
+    const bool slow = problem_.loss != Loss::squared && bends_sharply(problem_.loss, numbers_of(problem_, job).scale, lowest / rows_.weight_total(rows));
+    const double behind = slow ? kSlowlyBehind : kBehind;
     for (int64_t k = field.first; k <= field.last; ++k)
-      if (outcomes_[k].status == Status::iteration_limit && !(outcomes_[k].objective > kBehind * lowest)) on.push_back(k);
+      if (outcomes_[k].status == Status::iteration_limit && !(outcomes_[k].objective > behind * lowest)) on.push_back(k);
   }
   finish(jobs_, outcomes_, sizes_, on, options_);
 }

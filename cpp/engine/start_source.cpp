@@ -148,9 +148,9 @@ void StartSource::more(int64_t group, const double* centre, int round, double* o
   const Rows rows = look_at(group);
   workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
 }
-void StartSource::plain(int64_t group, int starts, double* out) {
+int StartSource::plain(int64_t group, int starts, double* out) {
   const Rows rows = look_at(group);
-  workers_[0].maker->make_plain(*rows.linear, *rows.real, rows.begin, rows.count, seed_ - 1, starts, out);
+  return workers_[0].maker->make_plain(*rows.linear, *rows.real, rows.begin, rows.count, seed_ - 1, starts, out);
 }
 bool StartSource::any_on_edge(int64_t group, const double* values) {
   const Rows rows = look_at(group);

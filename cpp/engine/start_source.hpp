@@ -19,7 +19,7 @@ class StartSource {
   void project(int64_t group, int64_t starts, double* values, int threads);
   // Further starts, around `centre` or, where that is null, anywhere; how many automatic_count() says.
   void more(int64_t group, const double* centre, int round, double* out);
-  void plain(int64_t group, int starts, double* out);   // see StartMaker
+  int plain(int64_t group, int starts, double* out);   // see StartMaker
   bool any_on_edge(int64_t group, const double* values);
   int nonlinear() const;
 

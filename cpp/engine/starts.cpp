@@ -43,7 +43,7 @@ StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Progra
   plan.subsets = forgets(loss) && rows <= kMostSubsetRows;
   if (forgets(loss)) {
     plan.nodes = std::max(plan.nodes, 128);
-    plan.chosen = std::max(plan.chosen, 32);
+    plan.chosen = std::max(plan.chosen, 24);
   }
   plan.nodes = std::max(plan.nodes / one_in, 1);
   plan.chosen = std::max(plan.chosen / one_in, 1);
@@ -91,14 +91,16 @@ void StartMaker::make(const TableData& linear_table, const TableData& real_table
   write_starts(plan_.chosen, out);
 }
 
-void StartMaker::make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
+int StartMaker::make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
                             int starts, double* out) {
   prepare(linear_table, real_table, begin, count, nullptr);
   const int nodes = std::min(2 * starts, plan_.nodes);
+  starts = std::min(starts, nodes);
   screen(linear_table, begin, count, seed, nodes);
   std::iota(order_.begin(), order_.end(), 0);
   std::stable_partition(order_.begin(), order_.begin() + nodes, [&](int node) { return objective_[node] < infinity; });
   write_starts(starts, out);
+  return starts;
 }
 
 // What nodes are drawn and judged by.

@@ -1,0 +1,92 @@
+// Losses that forget rows may have their lowest optimum where the law agrees with a few rows alone, and
+// those that bend sharply have all of theirs where it goes through as many as there are parameters.
+// Hardly a start that looks at all rows finds it: curves through a few, drawn at random, are starts of
+// their own.
+#include <algorithm>
+#include <cmath>
+
+#include "draws.hpp"
+#include "group_fits.hpp"
+
+namespace lawfit {
+
+namespace {
+constexpr int kDrawn = 64;             // sets of rows in a look
+constexpr int kLeastLooks = 2, kMostLooks = 8;   // where looks find lower optima
+constexpr int kMoreRows = 3;           // sets have as many rows as there are parameters, one more, or two
+constexpr int64_t kRuggedRows = 32;    // of more rows a few count only where most are far out
+constexpr uint64_t kOwnStream = 0xFE3;
+}  // namespace
+
+void GroupFits::look_through_few_rows() {
+  for (int look = 0; look < kMostLooks && look_through_few_rows_once(look); ++look) {}
+}
+
+bool GroupFits::look_through_few_rows_once(int look) {
+  std::vector<int64_t> groups;
+  for (int64_t g = 0; g < request_.groups; ++g)
+    if (usable_[g] && !cancelled_ && (look == 0 ? few_may_count(g) : rounds_.back().place[g] >= 0 && (look < kLeastLooks || improved(g)))) groups.push_back(g);
+  if (groups.empty()) return false;
+  descend(groups, curves_through_few_rows(groups, look),
+          [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
+  return true;
+}
+
+bool GroupFits::few_may_count(int64_t g) const {
+  const double low = lowest(g);
+  if (!std::isfinite(low) || count(g) >= kPointsLayout || count(g) < p_ + kMoreRows) return false;
+  if (!forgets(problem_.loss)) return count(g) <= kRuggedRows && many_corners(g, low);
+  const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
+  const double scale = rows_.numbers(range).scale;
+  return count(g) <= kRuggedRows || typical_residual(problem_.loss, scale, low / rows_.weight_total(range)) > scale;
+}
+
+// Least squares of sets of rows: kDrawn times parameters a group.
+std::vector<double> GroupFits::curves_through_few_rows(const std::vector<int64_t>& groups, int look) {
+  size_t rows = 0;
+  for (int64_t g : groups) rows += static_cast<size_t>(count(g)) * kDrawn;
+  std::vector<double> weights(rows), from(groups.size() * kDrawn * static_cast<size_t>(p_));
+  std::vector<Job> jobs;
+  double *weight = weights.data(), *at = from.data();
+  for (int64_t g : groups) {
+    starts_through_few_rows(g, look, at);
+    for (int k = 0; k < kDrawn; ++k, weight += count(g), at += p_) {
+      Draws draws(options_.seed + kOwnStream + static_cast<uint64_t>(look), k);
+      draw_rows(g, draws, p_ + k % kMoreRows, weight);
+      jobs.push_back({begin(g), count(g), weight, at, 0, kSharpest * typical_[g]});
+      jobs.back().own = request_.own_of(g);
+    }
+  }
+  Problem through = problem_;
+  through.loss = Loss::squared;
+  Descent descent(through, table_, rows_, options_, cancelled_);
+  descent.refit(std::move(jobs));
+  std::vector<double> curves;
+  curves.reserve(from.size());
+  for (const Outcome& o : descent.outcomes()) curves.insert(curves.end(), o.parameters, o.parameters + p_);
+  return curves;
+}
+
+// Half of the sets start from ends that have been found, half from anywhere.
+void GroupFits::starts_through_few_rows(int64_t g, int look, double* out) {
+  const int anywhere = source_.plain(g, kDrawn / 2, out);
+  std::vector<const double*> ends;
+  each_outcome(g, [&](const Outcome& o) { if (std::isfinite(o.objective)) ends.push_back(o.parameters); });
+  Draws draws(options_.seed + kOwnStream + static_cast<uint64_t>(look), kDrawn);
+  for (int k = anywhere; k < kDrawn; ++k)
+    std::copy_n(ends[static_cast<size_t>(draws.below(static_cast<int64_t>(ends.size())))], p_, out + k * p_);
+}
+
+// As weights: the rows' own, or zero.
+void GroupFits::draw_rows(int64_t g, Draws& draws, int64_t number, double* weight) const {
+  const int64_t most = 20 * number;   // draws, should hardly a row have any weight
+  for (int64_t drawn = 0, tries = 0; drawn < number && tries < most; ++tries) {
+    const int64_t r = draws.below(count(g));
+    const double own = table_.weight.empty() ? 1.0 : table_.weight[begin(g) + r];
+    if (weight[r] != 0 || !(own > 0)) continue;
+    weight[r] = own;
+    ++drawn;
+  }
+}
+
+}  // namespace lawfit
