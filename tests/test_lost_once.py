@@ -64,6 +64,35 @@ PROBLEMS = {
         generated(7, 8, floor=True), rows=9, noise=0.03, outliers=True, space="logit",
         loss="soft_l1", scale=0.1, q=0.5, weighting="none", bound=0, seed=3025845959,
     ),
+    "the same where the law is a square root": Choice(
+        generated(0, 7, floor=False), rows=8, noise=0.1, outliers=True, space="log",
+        loss="soft_l1", scale=1.0, q=0.1, weighting="weights", bound=5, seed=973518023,
+    ),
+    "a curve that agrees with a few rows": Choice(
+        generated(7, None, floor=True), rows=23, noise=0.03, outliers=False, space="relative",
+        loss="cauchy", scale=0.1, q=0.1, weighting="sigma", bound=None, seed=1158795913,
+    ),
+    "kinks along a ridge": Choice(
+        generated(1, 7, floor=True), rows=25, noise=0.03, outliers=False, space="log",
+        loss="quantile", scale=1.0, q=0.8, weighting="sigma", bound=None, seed=839439004,
+    ),
+    "slow steps under a loss that is nearly kinked": Choice(
+        generated(10, 1, floor=True), rows=9, noise=0.003, outliers=False, space="logit",
+        loss="log_cosh", scale=0.1, q=0.5, weighting="sigma", bound=6, seed=959360157,
+    ),
+    "a pole just beyond the data": Choice(
+        generated(4, 5, floor=True), rows=25, noise=0.03, outliers=False, space="logit",
+        loss="huber", scale=3.0, q=0.5, weighting="sigma", bound=2, seed=3634544127,
+    ),
+    "kinks beside the edge of the law's domain": Choice(
+        generated(5, 7, floor=True), rows=13, noise=0.1, outliers=True, space="log",
+        loss="absolute", scale=1.0, q=0.1, weighting="none", bound=0, seed=1279140928,
+    ),
+    "kinks at four rows of many": Choice(
+        next(family for family in FAMILIES if family.id == "kaplan_L_ND"), rows=44, noise=0.1,
+        outliers=False, space="linear", loss="absolute", scale=3.0, q=0.5, weighting="weights",
+        bound=None, seed=3345645054,
+    ),
 }
 
 

@@ -12,9 +12,10 @@ namespace lawfit {
 
 namespace {
 constexpr int kDrawn = 64;             // sets of rows in a look
-constexpr int kLeastLooks = 2, kMostLooks = 8;   // where looks find lower optima
+constexpr int kLeastLooks = 2;         // of rugged rows; then, and of others after the first, while a look finds a lower optimum
+constexpr int kMostLooks = 8;
 constexpr int kMoreRows = 3;           // sets have as many rows as there are parameters, one more, or two
-constexpr int64_t kRuggedRows = 32;    // of more rows a few count only where most are far out
+constexpr int64_t kRuggedRows = 64;    // of more rows a few count only where most are far out
 constexpr uint64_t kOwnStream = 0xFE3;
 }  // namespace
 
@@ -25,7 +26,7 @@ void GroupFits::look_through_few_rows() {
 bool GroupFits::look_through_few_rows_once(int look) {
   std::vector<int64_t> groups;
   for (int64_t g = 0; g < request_.groups; ++g)
-    if (usable_[g] && !cancelled_ && (look == 0 ? few_may_count(g) : rounds_.back().place[g] >= 0 && (look < kLeastLooks || improved(g)))) groups.push_back(g);
+    if (usable_[g] && !cancelled_ && (look == 0 ? few_may_count(g) : worth_another_look(g, look))) groups.push_back(g);
   if (groups.empty()) return false;
   descend(groups, curves_through_few_rows(groups, look),
           [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
@@ -39,6 +40,10 @@ bool GroupFits::few_may_count(int64_t g) const {
   const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
   const double scale = rows_.numbers(range).scale;
   return count(g) <= kRuggedRows || typical_residual(problem_.loss, scale, low / rows_.weight_total(range)) > scale;
+}
+
+bool GroupFits::worth_another_look(int64_t g, int look) const {
+  return rounds_.back().place[g] >= 0 && ((look < kLeastLooks && count(g) <= kRuggedRows) || improved(g));
 }
 
 // Least squares of sets of rows: kDrawn times parameters a group.

@@ -55,6 +55,7 @@ class GroupFits {
   void look_through_few_rows();
   bool look_through_few_rows_once(int look);
   bool few_may_count(int64_t g) const;
+  bool worth_another_look(int64_t g, int look) const;
   std::vector<double> curves_through_few_rows(const std::vector<int64_t>& groups, int look);
   void starts_through_few_rows(int64_t g, int look, double* out);
   void draw_rows(int64_t g, Draws& draws, int64_t number, double* weight) const;

@@ -78,18 +78,9 @@ class KinkDescent {
   bool look(double f, double near) {
     const double mean = f / static_cast<double>(n_);
     model_.rows(theta_.data(), {begin_, n_}, {fitted_.data(), slope_.data(), majoriser_.data(), curvature_.data(), jacobian_.data()}, mean);
-    free_.clear();
-    for (int k = 0; k < p_; ++k)
-      if (theta_[k] > lower_[k] && theta_[k] < upper_[k]) free_.push_back(k);
-    const int q = static_cast<int>(free_.size());
+    find_free();
+    const auto q = static_cast<Eigen::Index>(free_.size());
     if (q == 0 || !(mean > 0)) return false;
-    unit_.resize(q);
-    for (int k = 0; k < q; ++k) {
-      double sum = 0;
-      for (int64_t r = 0; r < n_; ++r) sum += majoriser_[r] * square(jacobian_[r * p_ + free_[k]]);
-      if (!(sum > 0) || !std::isfinite(sum)) return false;
-      unit_[k] = 1 / std::sqrt(sum);
-    }
     choose_zero_rows(near * mean);
     gradient_ = Vector::Zero(q);
     hessian_ = Matrix::Zero(q, q);
@@ -100,6 +91,22 @@ class KinkDescent {
       hessian_.noalias() += majoriser_[r] * j * j.transpose();
     }
     return gradient_.allFinite() && hessian_.allFinite();
+  }
+
+  // Those that no row feels, and those at the edge of the law's domain, where slopes are infinite, are
+  // held while the others go on.
+  void find_free() {
+    free_.clear();
+    unit_.resize(p_);
+    for (int k = 0; k < p_; ++k) {
+      if (!(theta_[k] > lower_[k] && theta_[k] < upper_[k])) continue;
+      double sum = 0;
+      for (int64_t r = 0; r < n_; ++r) sum += majoriser_[r] * square(jacobian_[r * p_ + k]);
+      if (!(sum > 0) || !std::isfinite(sum)) continue;
+      unit_[static_cast<Eigen::Index>(free_.size())] = 1 / std::sqrt(sum);
+      free_.push_back(k);
+    }
+    unit_.conservativeResize(static_cast<Eigen::Index>(free_.size()));
   }
 
   static double square(double x) { return x * x; }

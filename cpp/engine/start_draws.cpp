@@ -58,8 +58,9 @@ double StartMaker::draw_one(int k, double u, int node) const {
     }
     case Role::location: {
       const double range = std::max(high - low, 1e-3 * size);
-      if (role.sign > 0) {   // x + p: a shift to the left, or a pole between zero and the data or outside them
+      if (role.sign > 0) {   // x + p: a shift to the left, or a pole between zero and the data, or just beyond or among them
         if (low > 0 && choose(u, 0.1)) return -low * log_uniform(u, 1e-3, 1);
+        if (choose(u, 0.05)) return -high - range * log_uniform(u, 1e-3, 1);
         return choose(u, 0.7) ? log_uniform(u, 1e-3, 10) * range - std::min(low, 0.0) : -low + range * (1.5 * u - 1);
       }
       // x - p: within the data, beyond them, or just below the least of them, where a pole may be.
