@@ -71,11 +71,14 @@ int32_t GroupFits::go_on(int64_t g, Outcome& o, double* values) {
   const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
   int32_t steps = 0;
   if (problem_.priors.empty()) {
+    std::vector<double> at(values, values + p_);
+    const bool moved = !fitted(o.status) && reach_domain_edge(rows_, problem_, range, at.data());
     const double deadline = options_.limits.deadline;
     const auto stop = [&] { return cancelled_.after(range.count) || (deadline > 0 && now_seconds() > deadline); };
-    const ValleyEnd end = follow_valley(rows_, problem_, range, o.objective, values, options_.limits.finish_iterations, stop);
+    const ValleyEnd end = follow_valley(rows_, problem_, range, moved ? rows_.objective(at.data(), range) : o.objective, at.data(), options_.limits.finish_iterations, stop);
     steps = end.steps;
-    if (steps > 0) {
+    if (steps > 0 && end.objective <= o.objective) {
+      std::copy_n(at.data(), p_, values);
       o.objective = end.objective;
       o.gradient_norm = end.gradient_norm;
       o.moved = true;
