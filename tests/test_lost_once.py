@@ -88,6 +88,18 @@ PROBLEMS = {
         generated(5, 7, floor=True), rows=13, noise=0.1, outliers=True, space="log",
         loss="absolute", scale=1.0, q=0.1, weighting="none", bound=0, seed=1279140928,
     ),
+    "two terms that can stand for one another": Choice(
+        generated(9, 1, floor=True), rows=13, noise=0.1, outliers=True, space="linear",
+        loss="squared", scale=3.0, q=0.5, weighting="weights", bound=None, seed=1631993178,
+    ),
+    "the same with other starts": Choice(
+        generated(4, 8, floor=False), rows=24, noise=0.003, outliers=False, space="log",
+        loss="huber", scale=3.0, q=0.1, weighting="sigma", bound=1, seed=3010446485,
+    ),
+    "steps within the last digits beside the edge of the domain": Choice(
+        generated(1, 7, floor=True), rows=9, noise=0.03, outliers=True, space="relative",
+        loss="squared", scale=1.0, q=0.8, weighting="sigma", bound=0, seed=68306488,
+    ),
     "kinks at four rows of many": Choice(
         next(family for family in FAMILIES if family.id == "kaplan_L_ND"), rows=44, noise=0.1,
         outliers=False, space="linear", loss="absolute", scale=3.0, q=0.5, weighting="weights",

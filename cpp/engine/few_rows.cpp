@@ -1,7 +1,7 @@
-// Losses that forget rows may have their lowest optimum where the law agrees with a few rows alone, and
-// those that bend sharply have all of theirs where it goes through as many as there are parameters.
-// Hardly a start that looks at all rows finds it: curves through a few, drawn at random, are starts of
-// their own.
+// Curves through a few rows, drawn at random, are starts of their own. Losses that forget rows may have
+// their lowest optimum where the law agrees with a few alone, those that bend sharply have all of theirs
+// where it goes through as many as there are parameters, and few rows leave any law many optima: hardly
+// a start that looks at all rows finds some of them.
 #include <algorithm>
 #include <cmath>
 
@@ -12,10 +12,10 @@ namespace lawfit {
 
 namespace {
 constexpr int kDrawn = 64;             // sets of rows in a look
-constexpr int kLeastLooks = 2;         // of rugged rows; then, and of others after the first, while a look finds a lower optimum
+constexpr int kLeastLooks = 2;         // where the loss brings optima; more while a look finds a lower one
 constexpr int kMostLooks = 8;
 constexpr int kMoreRows = 3;           // sets have as many rows as there are parameters, one more, or two
-constexpr int64_t kRuggedRows = 64;    // of more rows a few count only where most are far out
+constexpr double kSureShare = 0.75;    // of the starts in the best basin
 constexpr uint64_t kOwnStream = 0xFE3;
 }  // namespace
 
@@ -36,14 +36,18 @@ bool GroupFits::look_through_few_rows_once(int look) {
 bool GroupFits::few_may_count(int64_t g) const {
   const double low = lowest(g);
   if (!std::isfinite(low) || count(g) >= kPointsLayout || count(g) < p_ + kMoreRows) return false;
-  if (!forgets(problem_.loss)) return count(g) <= kRuggedRows && many_corners(g, low);
-  const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
-  const double scale = rows_.numbers(range).scale;
-  return count(g) <= kRuggedRows || typical_residual(problem_.loss, scale, low / rows_.weight_total(range)) > scale;
+  if (forgets(problem_.loss)) {
+    const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
+    const double scale = rows_.numbers(range).scale;
+    return count(g) <= kFewRows || typical_residual(problem_.loss, scale, low / rows_.weight_total(range)) > scale;
+  }
+  if (count(g) > kFewRows) return false;
+  return many_corners(g, low) || (source_.nonlinear() >= kRuggedDimensions && share(g, low) < kSureShare);
 }
 
 bool GroupFits::worth_another_look(int64_t g, int look) const {
-  return rounds_.back().place[g] >= 0 && ((look < kLeastLooks && count(g) <= kRuggedRows) || improved(g));
+  const bool rugged = problem_.loss != Loss::squared && count(g) <= kFewRows;
+  return rounds_.back().place[g] >= 0 && ((rugged && look < kLeastLooks) || improved(g));
 }
 
 // Least squares of sets of rows: kDrawn times parameters a group.

@@ -15,8 +15,6 @@ constexpr int kHopRounds = 24;             // further searches at most
 constexpr int kHopsDownhill = 5;           // while they find better ones
 constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
-constexpr int kRuggedDimensions = 2;       // the same where the lowest starts may not be enough
-constexpr int64_t kFewRows = 64;           // of such laws
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 }  // namespace
 
@@ -58,7 +56,7 @@ void GroupFits::run(FitTable& out) {
 void GroupFits::search_on() {
   look_anywhere();
   for (int round = 0; round < kHopRounds && hop(round); ++round) {}
-  if (problem_.loss != Loss::squared) look_through_few_rows();
+  look_through_few_rows();
   if (has_kink(problem_.loss)) look_beside();
 }
 

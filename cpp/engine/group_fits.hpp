@@ -14,6 +14,8 @@
 namespace lawfit {
 
 inline double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
+constexpr int64_t kFewRows = 64;      // that leave a law with so many nonlinear parameters, or a loss with optima of its own, many optima
+constexpr int kRuggedDimensions = 2;
 constexpr double kTie = 1e-9;   // relative objective within which two ends are as low
 
 class GroupFits {
