@@ -173,8 +173,11 @@ def meaning(tree: Tree, values: dict[str, np.ndarray], index: tuple[int, ...] = 
 
 
 def _apply(kind: str, parts: Sequence[Meaning]) -> Meaning:
+    operands = [np.broadcast_to(part[0], POINTS.shape) for part in parts]
+    if kind == "**" and parts[1][1] and (operands[1] == 0.5).all():
+        kind, operands = "sqrt", operands[:1]  # as NumPy's own x**0.5: not a number at -inf
     with np.errstate(all="ignore"):
-        value = _DIRECT[kind](*(np.broadcast_to(part[0], POINTS.shape) for part in parts))
+        value = _DIRECT[kind](*operands)
     constant = all(part[1] for part in parts)
     broken = any(part[2] for part in parts) or (constant and not np.isfinite(value).all())
     return value, constant, broken
