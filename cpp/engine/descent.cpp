@@ -122,7 +122,7 @@ double Descent::far_scale(double size) const { return has_kink(problem_.loss) ? 
 // Typical size of a residual there; infinite or not a number where the start has no objective.
 double Descent::spread_at_start(const Job& job) {
   const RowView range{job.begin, job.count, nullptr, nullptr, job.own};
-  return typical_residual(problem_.loss, numbers_of(problem_, job).scale, rows_.objective(job.start, range) / rows_.weight_total(range));
+  return rows_.typical_residual(range, rows_.objective(job.start, range));
 }
 
 // A narrow Huber loss is nearly one with a kink: automatic starts go by the residuals of the best of

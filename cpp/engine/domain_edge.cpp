@@ -6,7 +6,7 @@ namespace lawfit {
 
 namespace {
 constexpr int kLastDigits = 4;    // units in the last place by which two ways to compute a law differ
-constexpr int kDigitsToEdge = 8;   
+constexpr int kDigitsToEdge = 8;  // the same from where a fit may have stalled beside the edge
 constexpr double kAsLow = 1e-3;   // relative: the others have not followed yet
 }  // namespace
 

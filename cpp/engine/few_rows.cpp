@@ -28,21 +28,17 @@ bool GroupFits::look_through_few_rows_once(int look) {
   for (int64_t g = 0; g < request_.groups; ++g)
     if (usable_[g] && !cancelled_ && (look == 0 ? few_may_count(g) : worth_another_look(g, look))) groups.push_back(g);
   if (groups.empty()) return false;
-  descend(groups, curves_through_few_rows(groups, look),
-          [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
+  settle_from(groups, curves_through_few_rows(groups, look));
   return true;
 }
 
 bool GroupFits::few_may_count(int64_t g) const {
   const double low = lowest(g);
   if (!std::isfinite(low) || count(g) >= kPointsLayout || count(g) < p_ + kMoreRows) return false;
-  if (forgets(problem_.loss)) {
-    const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
-    const double scale = rows_.numbers(range).scale;
-    return count(g) <= kFewRows || typical_residual(problem_.loss, scale, low / rows_.weight_total(range)) > scale;
-  }
+  const RowView range = rows_of(g);
+  if (forgets(problem_.loss)) return count(g) <= kFewRows || rows_.typical_residual(range, low) > rows_.numbers(range).scale;
   if (count(g) > kFewRows) return false;
-  return many_corners(g, low) || (source_.nonlinear() >= kRuggedDimensions && share(g, low) < kSureShare);
+  return rows_.bends_sharply(range, low) || (source_.nonlinear() >= kRuggedDimensions && share(g, low) < kSureShare);
 }
 
 bool GroupFits::worth_another_look(int64_t g, int look) const {

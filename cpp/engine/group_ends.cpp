@@ -68,7 +68,7 @@ void GroupFits::reduce_group(int64_t g, int64_t row, double low, FitTable& out) 
 // From an end that the lanes' arithmetic may not have been good enough for. Returns the steps made.
 int32_t GroupFits::go_on(int64_t g, Outcome& o, double* values) {
   if (!std::isfinite(o.objective) || !an_end(o.status)) return 0;
-  const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
+  const RowView range = rows_of(g);
   int32_t steps = 0;
   if (problem_.priors.empty()) {
     std::vector<double> at(values, values + p_);
@@ -94,11 +94,11 @@ Status GroupFits::certified(int64_t g, const Outcome& o, const double* values, c
   Status status = own_status(o);
   const bool extreme = std::any_of(values, values + p_, [](double v) { return v != 0 && (std::fabs(v) < kLeastSize || std::fabs(v) > 1 / kLeastSize); });
   // The centred law may have a value where the natural parameters over- or underflow.
-  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}))) return Status::not_finite;
+  if (fitted(status) && extreme && !std::isfinite(rows_.objective(values, rows_of(g)))) return Status::not_finite;
   if (!std::isfinite(o.objective) && status == Status::converged) status = Status::not_finite;
   if (status == Status::stalled && !o.moved && o.gradient_norm > kFlatGradient) status = Status::did_not_move;
   if (!an_end(status) || !(doubtful(o) || status == Status::not_identified)) return status;
-  if (find_tradeoffs(rows_, problem_, values, active, {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}, tradeoff)) return Status::not_identified;
+  if (find_tradeoffs(rows_, problem_, values, active, rows_of(g), tradeoff)) return Status::not_identified;
   return status == Status::not_identified ? settled_status(active) : status;
 }
 

@@ -116,6 +116,10 @@ void GroupFits::descend_from(const std::vector<int64_t>& groups, std::vector<dou
   descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), {}); });
 }
 
+void GroupFits::settle_from(const std::vector<int64_t>& groups, std::vector<double> starts) {
+  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
+}
+
 void GroupFits::descend_all() {
   std::vector<int64_t> groups;
   std::vector<double> starts;
@@ -145,8 +149,9 @@ bool GroupFits::hop(int round) {
     const double low = lowest(g);
     const Outcome& o = *best(g, low);
     const bool nowhere = round < kHopsFromNowhere && at_no_optimum(g, o);
-    const double least = forgets(problem_.loss) || many_corners(g, low) ? kUnseenOfMany : kUnseen;
-    const bool promising = unseen(g, low) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
+    const bool cornered = rows_.bends_sharply(rows_of(g), low);
+    const double least = forgets(problem_.loss) || cornered ? kUnseenOfMany : kUnseen;
+    const bool promising = unseen(g, low, cornered) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
     if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
     groups.push_back(g);
     starts.resize(starts.size() + starts_ * p_);
@@ -210,17 +215,10 @@ double GroupFits::share(int64_t g, double low) const {
   return static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(all, 1));
 }
 
-bool GroupFits::many_corners(int64_t g, double low) const {
-  if (problem_.loss == Loss::squared) return false;   // without going over weights
-  const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
-  return bends_sharply(problem_.loss, rows_.numbers(range).scale, low / rows_.weight_total(range));
-}
-
 // Of starts that find each optimum in proportion to the size of its basin, with nothing known about
 // the sizes: the chance that one more finds a new optimum (Boender and Rinnooy Kan 1987).
-double GroupFits::unseen(int64_t g, double low) {
+double GroupFits::unseen(int64_t g, double low, bool cornered) {
   ends_.clear();
-  const bool cornered = many_corners(g, low);
   double n = 0;
   each_outcome(g, [&](const Outcome& o) {
     ++n;

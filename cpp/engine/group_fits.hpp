@@ -1,6 +1,6 @@
 // Fits of one law to groups of rows under one objective, all starts together: starts -> far ->
 // finish -> searches around the best -> reduce -> certificate. What kinked losses need besides is in
-// kinked_fits.cpp, those and losses that forget rows in few_rows.cpp, what is said of the ends in group_ends.cpp.
+// kinked_fits.cpp, starts through a few rows are in few_rows.cpp, what is said of the ends is in group_ends.cpp.
 #pragma once
 #include <cmath>
 #include <functional>
@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "descent.hpp"
-#include "draws.hpp"
 #include "start_source.hpp"
 
 namespace lawfit {
@@ -17,6 +16,8 @@ inline double finite_objective(const Outcome& o) { return std::isfinite(o.object
 constexpr int64_t kFewRows = 64;      // that leave a law with so many nonlinear parameters, or a loss with optima of its own, many optima
 constexpr int kRuggedDimensions = 2;
 constexpr double kTie = 1e-9;   // relative objective within which two ends are as low
+
+class Draws;
 
 class GroupFits {
  public:
@@ -33,6 +34,7 @@ class GroupFits {
   };
   int64_t begin(int64_t g) const { return request_.offsets[g]; }
   int64_t count(int64_t g) const { return request_.offsets[g + 1] - request_.offsets[g]; }
+  RowView rows_of(int64_t g) const { return {begin(g), count(g), nullptr, nullptr, request_.own_of(g)}; }
   bool usable(int64_t g) const;
   const double* given(int64_t g, int64_t s) const;
   template <class Visit> void each_outcome(int64_t g, const Visit& visit) const {
@@ -48,6 +50,7 @@ class GroupFits {
   using Go = std::function<void(Descent&, const std::vector<RowRange>&, std::vector<double>)>;
   void descend(const std::vector<int64_t>& groups, std::vector<double> starts, const Go& go);
   void descend_from(const std::vector<int64_t>& groups, std::vector<double> starts);
+  void settle_from(const std::vector<int64_t>& groups, std::vector<double> starts);   // into the nearest optimum
   void descend_all();
   void look_anywhere();
   void search_on();
@@ -67,8 +70,7 @@ class GroupFits {
   const Outcome* best(int64_t g, double low) const;     // low: of the group's objectives
   double basin_limit(int64_t g, double low) const;
   double share(int64_t g, double low) const;
-  bool many_corners(int64_t g, double low) const;
-  double unseen(int64_t g, double low);
+  double unseen(int64_t g, double low, bool cornered);   // cornered: by the loss, which bends sharply
   void reduce_starts(int64_t g, int64_t row, double low, FitTable& out) const;
   Outcome sharpest_end(int64_t g, const Outcome& best, double* values);
   void lower_start(int64_t g, Outcome& lowest, double* values);

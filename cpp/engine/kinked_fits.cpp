@@ -12,7 +12,7 @@ namespace lawfit {
 
 namespace {
 constexpr double kSharpens = 0.02;         // that sharper kinks may take off an end
-constexpr int kMostSharpened = 16;          // ends that are looked at
+constexpr int kMostSharpened = 16;         // ends that are looked at
 constexpr int kNeighbours = 16;            // of the best end that are looked at, again where one is lower
 constexpr int kMostLooks = 6;
 }  // namespace
@@ -29,14 +29,14 @@ bool GroupFits::look_beside_once(int look) {
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g] || cancelled_ || count(g) >= kPointsLayout || (look > 0 && (rounds_.back().place[g] < 0 || !improved(g)))) continue;
     const Outcome& o = *best(g, lowest(g));
-    const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
+    const RowView range = rows_of(g);
     const uint64_t seed = options_.seed + static_cast<uint64_t>(look);
     if (!std::isfinite(o.objective) || !draw_neighbours(rows_, range, o.parameters, request_.lower, request_.upper, seed, kNeighbours, beside.data())) continue;
     groups.push_back(g);
     starts.insert(starts.end(), beside.begin(), beside.end());
   }
   if (groups.empty()) return false;
-  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
+  settle_from(groups, std::move(starts));
   return true;
 }
 
@@ -70,7 +70,7 @@ Outcome GroupFits::sharpest_end(int64_t g, const Outcome& best, double* values) 
 // Kinks are smoothed on the way, which may lead from a start that is lower than all ends to a higher
 // one: then the nearest optimum to that start, which is left without smoothing, is the answer.
 void GroupFits::lower_start(int64_t g, Outcome& lowest, double* values) {
-  const RowView range{begin(g), count(g), nullptr, nullptr, request_.own_of(g)};
+  const RowView range = rows_of(g);
   const double* start = nullptr;
   double least = lowest.objective * (1 - kTie);
   for (int64_t s = 0; s < starts_; ++s) {

@@ -197,11 +197,6 @@ double first_scale(Loss loss, double target, double spread, double smallest) {
   }
 }
 
-bool bends_sharply(Loss loss, double scale, double mean_value) {
-  constexpr double kSharp = 5;   // typical residual over the scale
-  const bool straight = loss == Loss::huber || loss == Loss::soft_l1 || loss == Loss::log_cosh;
-  return has_kink(loss) || (straight && typical_residual(loss, scale, mean_value) > kSharp * scale);
-}
 bool has_kink(Loss loss) { return loss == Loss::absolute || loss == Loss::quantile; }
 
 }  // namespace lawfit

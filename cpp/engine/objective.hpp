@@ -157,9 +157,6 @@ bool has_kink(Loss loss);     // not differentiable at r = 0
 inline bool forgets(Loss loss) { return loss == Loss::cauchy || loss == Loss::student_t; }   // rows far out hardly count
 // The residual whose loss is the given mean loss: how large residuals typically are.
 double typical_residual(Loss loss, double scale, double mean_value);
-// Where hardly a residual is within a loss's scale it is as good as kinked: there may be an optimum wherever
-// it bends at enough rows.
-bool bends_sharply(Loss loss, double scale, double mean_value);
 // Loss scale from which the finish relaxes to the target; spread: root mean square residual.
 double first_scale(Loss loss, double target, double spread, double smallest);
 

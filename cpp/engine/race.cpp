@@ -77,8 +77,7 @@ void Descent::finish_in_legs() {
     for (int64_t k = field.first; k <= field.last; ++k) if (fitted(outcomes_[k].status)) lowest = std::min(lowest, outcomes_[k].objective);
     const Job& job = jobs_[field.first];
     const RowView rows{job.begin, job.count, nullptr, nullptr, job.own};
-    const bool slow = problem_.loss != Loss::squared && bends_sharply(problem_.loss, numbers_of(problem_, job).scale, lowest / rows_.weight_total(rows));
-    const double behind = slow ? kSlowlyBehind : kBehind;
+    const double behind = rows_.bends_sharply(rows, lowest) ? kSlowlyBehind : kBehind;
     for (int64_t k = field.first; k <= field.last; ++k)
       if (outcomes_[k].status == Status::iteration_limit && !(outcomes_[k].objective > behind * lowest)) on.push_back(k);
   }

@@ -52,6 +52,17 @@ double RowModel::weight_total(const RowView& range) const {
   return weight ? std::accumulate(weight, weight + range.count, 0.0) : static_cast<double>(range.count);
 }
 
+double RowModel::typical_residual(const RowView& range, double objective) const {
+  return lawfit::typical_residual(objective_.loss, numbers(range).scale, objective / weight_total(range));
+}
+
+bool RowModel::bends_sharply(const RowView& range, double objective) const {
+  constexpr double kSharp = 5;   // typical residual over the scale
+  const Loss loss = objective_.loss;
+  if (loss != Loss::huber && loss != Loss::soft_l1 && loss != Loss::log_cosh) return has_kink(loss);
+  return typical_residual(range, objective) > kSharp * numbers(range).scale;
+}
+
 void RowModel::hessian(const double* parameters, const RowView& range, double* out) {
   std::fill_n(out, law_.natural.parameters * law_.natural.parameters, 0.0);
   if (range.count == 0) return;

@@ -23,6 +23,11 @@ class RowModel {
   // The objective, priors and all, without the solver's smoothing of kinks.
   double objective(const double* parameters, const RowView& range);
   double weight_total(const RowView& range) const;
+  // How large residuals are where the rows have this objective.
+  double typical_residual(const RowView& range, double objective) const;
+  // Where hardly a residual is within a loss's scale it is as good as kinked: there may be an optimum
+  // wherever it bends at enough rows.
+  bool bends_sharply(const RowView& range, double objective) const;
   // Full Hessian of the objective, parameters x parameters.
   void hessian(const double* parameters, const RowView& range, double* out);
   const TableData& table() { return prepare(), table_; }

@@ -33,7 +33,7 @@ class StartMaker {
   // scales of the law, or scattered around `centre` (natural scale) when it is not null.
   void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
             const double* centre, double* out);
-  // Nodes as they come, low or not, if the law has a value there.
+  // Nodes as they come, low or not, if the law has a value there; returns how many, at most `starts`.
   int make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, int starts, double* out);
   // Given starts: replaces the linear parameters by solved ones where that lowers the objective.
   void project(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, int64_t starts, double* values);
