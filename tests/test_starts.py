@@ -147,3 +147,19 @@ def test_a_kinked_fit_is_not_above_its_start(seed: int):
     assert again.objective <= best.objective * (1 + 1e-12)
     assert again.converged
     assert again.params == pytest.approx(best.params, rel=1e-6)
+
+
+def test_long_tables_get_more_starts_only_where_those_that_ended_disagree():
+    """Twelve at a time; with ``keep_starts`` all of them at once."""
+    x = np.geomspace(1, 1000, 150)
+    data = {"x": x, "y": (1 + 4 * x**-0.6) * np.exp(0.01 * np.random.default_rng(2).normal(size=150))}
+    law, rugged = "E + A/x**a", "p*x/(x + q) + r*sin(s*x)"
+    easy = quiet(law, data, "y", on="log", starts="auto")
+    kept = quiet(f"{law} + B*exp(-b*x)", data, "y", on="log", keep_starts=True)
+    hard = quiet(rugged, data, "y")
+    short = quiet(rugged, {name: column[::2] for name, column in data.items()}, "y")
+    assert easy.diagnostics["n_starts"] <= 12 and easy.diagnostics["best_basin_share"] == 1
+    assert len(kept.starts) == 16
+    assert hard.diagnostics["n_starts"] > 16 and short.diagnostics["n_starts"] >= 16
+    many = quiet(rugged, data, "y", starts=256)
+    assert hard.objective <= many.objective * (1 + 1e-6)

@@ -26,6 +26,7 @@ double typical_size(const TableData& table, int64_t begin, int64_t count);   // 
 constexpr double kSharpest = 2e-15;     // smoothing of kinks that rounding leaves meaningful, of the data's size
 constexpr double kSameBasin = 1e-6;   // relative objective within which two optima are one
 
+constexpr int64_t kLongTable = 100;   // rows above which most laws have one optimum or a few
 constexpr size_t kManyStarts = 100;   // per group, from which they race: few are followed one by one
 
 inline bool same_rows(const Job& a, const Job& b) { return a.begin == b.begin && a.count == b.count; }

@@ -11,13 +11,15 @@
 namespace lawfit {
 
 namespace {
-constexpr int kDrawn = 64;             // sets of rows in a look
+constexpr int kSets = 64, kSetsOfLong = 24;   // of rows in a look, in one at a long table
 constexpr int kLeastLooks = 2;         // where the loss brings optima; more while a look finds a lower one
 constexpr int kMostLooks = 8;
 constexpr int kMoreRows = 3;           // sets have as many rows as there are parameters, one more, or two
 constexpr double kSureShare = 0.75;    // of the starts in the best basin
 constexpr uint64_t kOwnStream = 0xFE3;
 }  // namespace
+
+int GroupFits::sets(int64_t g) const { return count(g) > kLongTable ? kSetsOfLong : kSets; }
 
 void GroupFits::look_through_few_rows() {
   for (int look = 0; look < kMostLooks && look_through_few_rows_once(look); ++look) {}
@@ -28,7 +30,7 @@ bool GroupFits::look_through_few_rows_once(int look) {
   for (int64_t g = 0; g < request_.groups; ++g)
     if (usable_[g] && !cancelled_ && (look == 0 ? few_may_count(g) : worth_another_look(g, look))) groups.push_back(g);
   if (groups.empty()) return false;
-  settle_from(groups, curves_through_few_rows(groups, look));
+  settle_from(curves_through_few_rows(groups, look));
   return true;
 }
 
@@ -43,19 +45,18 @@ bool GroupFits::few_may_count(int64_t g) const {
 
 bool GroupFits::worth_another_look(int64_t g, int look) const {
   const bool rugged = problem_.loss != Loss::squared && count(g) <= kFewRows;
-  return rounds_.back().place[g] >= 0 && ((rugged && look < kLeastLooks) || improved(g));
+  return took_part(g) && ((rugged && look < kLeastLooks) || improved(g));
 }
 
-// Least squares of sets of rows: kDrawn times parameters a group.
-std::vector<double> GroupFits::curves_through_few_rows(const std::vector<int64_t>& groups, int look) {
-  size_t rows = 0;
-  for (int64_t g : groups) rows += static_cast<size_t>(count(g)) * kDrawn;
-  std::vector<double> weights(rows), from(groups.size() * kDrawn * static_cast<size_t>(p_));
+// Least squares of sets of rows.
+GroupFits::Starts GroupFits::curves_through_few_rows(const std::vector<int64_t>& groups, int look) {
+  const auto sum = [&](const auto& of) { int64_t n = 0; for (int64_t g : groups) n += of(g); return static_cast<size_t>(n); };
+  std::vector<double> weights(sum([&](int64_t g) { return sets(g) * count(g); })), from(sum([&](int64_t g) { return sets(g) * p_; }));
   std::vector<Job> jobs;
   double *weight = weights.data(), *at = from.data();
   for (int64_t g : groups) {
     starts_through_few_rows(g, look, at);
-    for (int k = 0; k < kDrawn; ++k, weight += count(g), at += p_) {
+    for (int k = 0; k < sets(g); ++k, weight += count(g), at += p_) {
       Draws draws(options_.seed + kOwnStream + static_cast<uint64_t>(look), k);
       draw_rows(g, draws, p_ + k % kMoreRows, weight);
       jobs.push_back({begin(g), count(g), weight, at, 0, kSharpest * typical_[g]});
@@ -66,19 +67,22 @@ std::vector<double> GroupFits::curves_through_few_rows(const std::vector<int64_t
   through.loss = Loss::squared;
   Descent descent(through, table_, rows_, options_, cancelled_);
   descent.refit(std::move(jobs));
-  std::vector<double> curves;
-  curves.reserve(from.size());
-  for (const Outcome& o : descent.outcomes()) curves.insert(curves.end(), o.parameters, o.parameters + p_);
+  Starts curves = no_starts();
+  const Outcome* end = descent.outcomes().data();
+  for (int64_t g : groups) {
+    double* start = add(curves, g, sets(g));
+    for (int k = 0; k < sets(g); ++k, ++end, start += p_) std::copy_n(end->parameters, p_, start);
+  }
   return curves;
 }
 
 // Half of the sets start from ends that have been found, half from anywhere.
 void GroupFits::starts_through_few_rows(int64_t g, int look, double* out) {
-  const int anywhere = source_.plain(g, kDrawn / 2, out);
+  const int anywhere = source_.plain(g, sets(g) / 2, out);
   std::vector<const double*> ends;
   each_outcome(g, [&](const Outcome& o) { if (std::isfinite(o.objective)) ends.push_back(o.parameters); });
-  Draws draws(options_.seed + kOwnStream + static_cast<uint64_t>(look), kDrawn);
-  for (int k = anywhere; k < kDrawn; ++k)
+  Draws draws(options_.seed + kOwnStream + static_cast<uint64_t>(look), kSets);
+  for (int k = anywhere; k < sets(g); ++k)
     std::copy_n(ends[static_cast<size_t>(draws.below(static_cast<int64_t>(ends.size())))], p_, out + k * p_);
 }
 

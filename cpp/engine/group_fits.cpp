@@ -11,6 +11,7 @@ namespace lawfit {
 namespace {
 constexpr double kUnseen = 0.02;           // chance of a start to find an optimum not seen yet, above which more are made
 constexpr double kUnseenOfMany = 0.005;    // the same where the loss itself brings optima
+constexpr int64_t kWave = 12;              // automatic starts of a long table that go down together
 constexpr int kHopRounds = 24;             // further searches at most
 constexpr int kHopsDownhill = 5;           // while they find better ones
 constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
@@ -37,8 +38,8 @@ void GroupFits::run(FitTable& out) {
   starts_ = request_.starts.given ? request_.starts.count : source_.automatic_count();
   problem_.leaps = !request_.starts.given;
   problem_.retraces = starts_ < static_cast<int64_t>(kManyStarts);
-  make_starts();
-  descend_all();
+  if (request_.starts.given) descend_given();
+  else for (int64_t number = 0; descend_wave(number); ++number) {}
   if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) search_on();
   for (int64_t g = 0; g < request_.groups; ++g) {
     const int64_t row = request_.row(g);
@@ -63,15 +64,10 @@ void GroupFits::search_on() {
 // Few rows leave a law many optima, and the lowest starts need not lie in the lowest one's basin.
 void GroupFits::look_anywhere() {
   if (source_.nonlinear() < kRuggedDimensions) return;
-  std::vector<int64_t> groups;
-  std::vector<double> starts;
-  for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g] || cancelled_.after(count(g)) || count(g) > kFewRows) continue;
-    groups.push_back(g);
-    starts.resize(starts.size() + static_cast<size_t>(starts_ * p_));
-    source_.plain(g, static_cast<int>(starts_), &starts[starts.size() - static_cast<size_t>(starts_ * p_)]);
-  }
-  if (!groups.empty()) descend_from(groups, std::move(starts));
+  Starts starts = no_starts();
+  for (int64_t g = 0; g < request_.groups; ++g)
+    if (usable_[g] && !cancelled_.after(count(g)) && count(g) <= kFewRows) source_.plain(g, static_cast<int>(starts_), add(starts, g, starts_));
+  if (!starts.values.empty()) descend_from(std::move(starts));
 }
 
 bool GroupFits::usable(int64_t g) const {
@@ -81,86 +77,107 @@ bool GroupFits::usable(int64_t g) const {
   return informative >= law_rows_;
 }
 
-const double* GroupFits::given(int64_t g, int64_t s) const {
+const double* GroupFits::given(int64_t g) const {
   const StartRequest& starts = request_.starts;
-  return starts.given + ((starts.sets ? request_.number(g) % starts.sets * starts_ : 0) + s) * p_;
+  return starts.given + (starts.sets ? request_.number(g) % starts.sets * starts_ * p_ : 0);
 }
 
-void GroupFits::make_starts() {
-  constexpr int64_t kScreening = 64;   // times that automatic starts go over the rows, about
-  const int64_t passes = request_.starts.given ? 1 : kScreening;
-  start_values_.assign(static_cast<size_t>(request_.groups * starts_ * p_), 0.0);
+double* GroupFits::add(Starts& starts, int64_t g, int64_t n) const {
+  starts.count[g] = n;
+  starts.values.resize(starts.values.size() + static_cast<size_t>(n * p_));
+  return starts.values.data() + starts.values.size() - n * p_;
+}
+
+void GroupFits::descend(Starts starts, const Go& go) {
+  Round round{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size() + 1)};
+  std::vector<RowRange> ranges(starts.values.size() / static_cast<size_t>(p_));
+  auto range = ranges.begin();
   for (int64_t g = 0; g < request_.groups; ++g) {
-    double* values = &start_values_[g * starts_ * p_];
-    if (request_.starts.given) std::copy_n(given(g, 0), starts_ * p_, values);
-    if (!usable_[g] || cancelled_.after(count(g) * passes)) continue;
-    if (request_.starts.given) source_.project(g, starts_, values, options_.threads);
-    else source_.automatic(g, values);
+    range = std::fill_n(range, starts.count[g], RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
+    round.first[g + 1] = round.first[g] + starts.count[g];
   }
-}
-
-void GroupFits::descend(const std::vector<int64_t>& groups, std::vector<double> starts, const Go& go) {
-  const int64_t each = groups.empty() ? 0 : static_cast<int64_t>(starts.size()) / p_ / static_cast<int64_t>(groups.size());
-  std::vector<RowRange> ranges(groups.size() * static_cast<size_t>(each));
-  Round round{std::make_unique<Descent>(problem_, table_, rows_, options_, cancelled_), std::vector<int64_t>(usable_.size(), -1), each};
-  for (size_t k = 0; k < groups.size(); ++k) {
-    const int64_t g = groups[k];
-    round.place[g] = static_cast<int64_t>(k);
-    std::fill_n(ranges.begin() + static_cast<int64_t>(k) * each, each, RowRange{begin(g), count(g), typical_[g], request_.own_of(g)});
-  }
-  go(*round.descent, ranges, std::move(starts));
+  go(*round.descent, ranges, std::move(starts.values));
   rounds_.push_back(std::move(round));
 }
 
-void GroupFits::descend_from(const std::vector<int64_t>& groups, std::vector<double> starts) {
-  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), {}); });
+void GroupFits::descend_from(Starts starts) {
+  descend(std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), {}); });
 }
 
-void GroupFits::settle_from(const std::vector<int64_t>& groups, std::vector<double> starts) {
-  descend(groups, std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
+void GroupFits::settle_from(Starts starts) {
+  descend(std::move(starts), [](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.settle(ranges, std::move(own)); });
 }
 
-void GroupFits::descend_all() {
-  std::vector<int64_t> groups;
-  std::vector<double> starts;
-  std::vector<const double*> from;
-  groups.reserve(usable_.size());
-  if (request_.starts.given) from.reserve(usable_.size() * static_cast<size_t>(starts_));
+// Long tables leave most laws one optimum: no more of their starts go down once some have agreed.
+int64_t GroupFits::wave(int64_t g) const {
+  const bool chosen = request_.starts.given || request_.starts.asked || request_.starts.one_in != 1 || options_.keep_starts;
+  return chosen || count(g) <= kLongTable ? starts_ : std::min(kWave, starts_);
+}
+
+void GroupFits::descend_given() {
+  Starts starts = no_starts();
+  const size_t taking_part = static_cast<size_t>(std::count(usable_.begin(), usable_.end(), 1) * starts_);
+  std::vector<const double*> from(taking_part);
+  starts.values.resize(taking_part * static_cast<size_t>(p_));
+  double* values = starts.values.data();
+  auto start = from.begin();
   for (int64_t g = 0; g < request_.groups; ++g) {
     if (!usable_[g]) continue;
-    groups.push_back(g);
-    for (int64_t s = 0; request_.starts.given && s < starts_; ++s) from.push_back(given(g, s));
+    const double* own = given(g);
+    starts.count[g] = starts_;
+    for (int64_t s = 0; s < starts_; ++s) *start++ = own + s * p_;
+    double* end = std::copy_n(own, starts_ * p_, values);
+    if (!cancelled_.after(count(g))) source_.project(g, starts_, values, options_.threads);
+    values = end;
   }
-  const bool all = groups.size() == usable_.size();
-  for (int64_t g : groups)
-    if (!all) starts.insert(starts.end(), &start_values_[g * starts_ * p_], &start_values_[g * starts_ * p_] + starts_ * p_);
-  descend(groups, all ? std::move(start_values_) : std::move(starts),
-          [&](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), from); });
+  descend(std::move(starts), [&](Descent& descent, const std::vector<RowRange>& ranges, std::vector<double> own) { descent.run(ranges, std::move(own), from); });
+}
+
+// A wave of automatic starts, for those groups that need it.
+bool GroupFits::descend_wave(int64_t number) {
+  constexpr int64_t kScreening = 64;   // times that automatic starts go over the rows, about
+  Starts starts = no_starts();
+  for (int64_t g = 0; g < request_.groups; ++g) {
+    const int64_t left = starts_ - number * wave(g);
+    if (!usable_[g] || left <= 0 || (number > 0 && (!took_part(g) || agreed(g)))) continue;
+    double* values = add(starts, g, std::min(wave(g), left));
+    if (!cancelled_.after(count(g) * kScreening)) source_.automatic(g, number, wave(g), values);
+  }
+  if (starts.values.empty() && number > 0) return false;
+  descend_from(std::move(starts));
+  return true;
+}
+
+// On one optimum, or on some that hardly leave another to be expected.
+bool GroupFits::agreed(int64_t g) {
+  const double low = lowest(g);
+  if (!std::isfinite(low) || at_no_optimum(g, *best(g, low))) return false;
+  const int64_t optima = optima_seen(g, low);
+  return optima > 0 && !another_likely(g, low, optima);
 }
 
 // Where few starts share the best optimum, others around it may be better still; where the best is
 // none, or where starts keep finding new optima, others anywhere may.
 bool GroupFits::hop(int round) {
   if (source_.nonlinear() < kHopDimensions || cancelled_) return false;
-  std::vector<int64_t> groups;
-  std::vector<double> starts;
+  Starts starts = no_starts();
   for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g] || (round > 0 && rounds_.back().place[g] < 0)) continue;
-    const double low = lowest(g);
-    const Outcome& o = *best(g, low);
-    const bool nowhere = round < kHopsFromNowhere && at_no_optimum(g, o);
-    const bool cornered = rows_.bends_sharply(rows_of(g), low);
-    const double least = forgets(problem_.loss) || cornered ? kUnseenOfMany : kUnseen;
-    const bool promising = unseen(g, low, cornered) > least || (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g));
-    if (!std::isfinite(o.objective) || !(promising || nowhere)) continue;
-    groups.push_back(g);
-    starts.resize(starts.size() + starts_ * p_);
-    const bool anywhere = round > 0 && (nowhere || round % 2 == 1);
-    source_.more(g, anywhere ? nullptr : o.parameters, round, &starts[starts.size() - starts_ * p_]);
+    if (!usable_[g] || !(round == 0 || took_part(g)) || !worth_a_hop(g, round)) continue;
+    const Outcome& o = *best(g, lowest(g));
+    const bool anywhere = round > 0 && ((round < kHopsFromNowhere && at_no_optimum(g, o)) || round % 2 == 1);
+    source_.more(g, anywhere ? nullptr : o.parameters, round, wave(g), add(starts, g, wave(g)));
   }
-  if (groups.empty()) return false;
-  descend_from(groups, std::move(starts));
+  if (starts.values.empty()) return false;
+  descend_from(std::move(starts));
   return true;
+}
+
+bool GroupFits::worth_a_hop(int64_t g, int round) {
+  const double low = lowest(g);
+  if (!std::isfinite(low)) return false;
+  if (round < kHopsFromNowhere && at_no_optimum(g, *best(g, low))) return true;
+  if (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g)) return true;
+  return another_likely(g, low, optima_seen(g, low));
 }
 
 // Nor at one of which a parameter says that the data have lost hold of it.
@@ -172,9 +189,9 @@ bool GroupFits::at_no_optimum(int64_t g, const Outcome& o) {
 // Did the last round of hops, which the group took part in, lower the objective?
 bool GroupFits::improved(int64_t g) const {
   double before = infinity, after = infinity;
-  const Outcome* last = rounds_.back().descent->outcomes().data() + rounds_.back().place[g] * rounds_.back().each;
+  const Outcome* last = rounds_.back().outcomes(g);
   each_outcome(g, [&](const Outcome& o) {
-    double& side = &o >= last && &o < last + rounds_.back().each ? after : before;
+    double& side = &o >= last && &o < last + rounds_.back().count(g) ? after : before;
     side = std::min(side, finite_objective(o));
   });
   return after < before * (1 - kSameBasin);
@@ -189,7 +206,7 @@ double GroupFits::lowest(int64_t g) const {
 // Of the lowest objectives the one with the least gradient, fitted ones before others.
 const Outcome* GroupFits::best(int64_t g, double low) const {
   const Round& round = rounds_.front();
-  if (rounds_.size() == 1 && round.each == 1) return round.descent->outcomes().data() + round.place[g];   // nothing to choose
+  if (rounds_.size() == 1 && round.count(g) == 1) return round.outcomes(g);   // nothing to choose
   const double limit = low * (1 + kTie);
   const Outcome* best = nullptr;
   each_outcome(g, [&](const Outcome& o) {
@@ -215,23 +232,34 @@ double GroupFits::share(int64_t g, double low) const {
   return static_cast<double>(inside) / static_cast<double>(std::max<int64_t>(all, 1));
 }
 
-// Of starts that find each optimum in proportion to the size of its basin, with nothing known about
-// the sizes: the chance that one more finds a new optimum (Boender and Rinnooy Kan 1987).
-double GroupFits::unseen(int64_t g, double low, bool cornered) {
+bool GroupFits::cornered(int64_t g, double low) { return rows_.bends_sharply(rows_of(g), low); }
+
+int64_t GroupFits::optima_seen(int64_t g, double low) {
+  const bool any_end = cornered(g, low);
   ends_.clear();
-  double n = 0;
   each_outcome(g, [&](const Outcome& o) {
-    ++n;
-    if (fitted(o.status) && (cornered || o.inverse_trace < kSoundInverse)) ends_.push_back(o.objective);   // along a flat valley every end is another
+    if (fitted(o.status) && (any_end || o.inverse_trace < kSoundInverse)) ends_.push_back(o.objective);   // along a flat valley every end is another
   });
   std::sort(ends_.begin(), ends_.end());
-  double optima = 0, last = -infinity;
+  int64_t optima = 0;
+  double last = -infinity;
   const double rounding = basin_limit(g, low) - low * (1 + kSameBasin);
   for (double f : ends_) {
     optima += f > last * (1 + kSameBasin) + rounding;
     last = f;
   }
-  return optima > 1 ? optima * (optima + 1) / (n * (n - 1)) : 0;   // one alone raises no doubt
+  return optima;
+}
+
+// One alone raises no doubt. Of starts that find each optimum in proportion to the size of its basin,
+// with nothing known about the sizes, `chance` is that of one more to find a new optimum (Boender and
+// Rinnooy Kan 1987).
+bool GroupFits::another_likely(int64_t g, double low, int64_t optima) {
+  double n = 0;
+  each_outcome(g, [&](const Outcome&) { ++n; });
+  const double w = static_cast<double>(optima), chance = w * (w + 1) / (n * (n - 1));
+  const double least = forgets(problem_.loss) || cornered(g, low) ? kUnseenOfMany : kUnseen;
+  return optima > 1 && chance > least;
 }
 
 }  // namespace lawfit

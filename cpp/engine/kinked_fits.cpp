@@ -24,19 +24,18 @@ void GroupFits::look_beside() {
 // Beside an optimum of a kinked loss there may be lower ones, where it bends at other rows: down they
 // lead step by step. Of very many rows one more or less makes no difference.
 bool GroupFits::look_beside_once(int look) {
-  std::vector<int64_t> groups;
-  std::vector<double> starts, beside(static_cast<size_t>(kNeighbours) * p_);
+  Starts starts = no_starts();
+  std::vector<double> beside(static_cast<size_t>(kNeighbours) * p_);
   for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g] || cancelled_ || count(g) >= kPointsLayout || (look > 0 && (rounds_.back().place[g] < 0 || !improved(g)))) continue;
+    if (!usable_[g] || cancelled_ || count(g) >= kPointsLayout || (look > 0 && !(took_part(g) && improved(g)))) continue;
     const Outcome& o = *best(g, lowest(g));
     const RowView range = rows_of(g);
     const uint64_t seed = options_.seed + static_cast<uint64_t>(look);
     if (!std::isfinite(o.objective) || !draw_neighbours(rows_, range, o.parameters, request_.lower, request_.upper, seed, kNeighbours, beside.data())) continue;
-    groups.push_back(g);
-    starts.insert(starts.end(), beside.begin(), beside.end());
+    std::copy(beside.begin(), beside.end(), add(starts, g, kNeighbours));
   }
-  if (groups.empty()) return false;
-  settle_from(groups, std::move(starts));
+  if (starts.values.empty()) return false;
+  settle_from(std::move(starts));
   return true;
 }
 
@@ -74,7 +73,7 @@ void GroupFits::lower_start(int64_t g, Outcome& lowest, double* values) {
   const double* start = nullptr;
   double least = lowest.objective * (1 - kTie);
   for (int64_t s = 0; s < starts_; ++s) {
-    const double* at = given(g, s);
+    const double* at = given(g) + s * p_;
     bool inside = true;
     for (int k = 0; k < p_; ++k) inside &= at[k] >= request_.lower[k] && at[k] <= request_.upper[k];
     const double f = inside ? rows_.objective(at, range) : infinity;

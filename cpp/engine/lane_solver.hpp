@@ -40,6 +40,8 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void multiply_trial();
   L solve_linear();
   L stays_inside(L lanes) const;
+  V projected_value() const;
+  L may_be_lower() const;
   void move_linear(L lanes);
   L project_linear(L candidates, V& value);
   void project_trial();
@@ -69,7 +71,7 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   Sums now_, next_;
   Damping damping_;
   V objective_, scale_, tail_, reach_, target_scale_, size_, last_size_, predicted_, telling_, slow_, blind_, detour_wait_, detour_gap_, detour_tries_, detour_reach_, side_, milestone_at_, at_scale_, patience_, gauss_steps_, gauss_damping_, iterations_, weights_, moved_;
-  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_, projected_;
+  L fresh_, busy_, definite_, done_, newton_, cautious_, stretched_, converging_, detour_, leaping_, projected_;
   Status verdict_[W];
   int64_t job_[W];
   std::vector<int> linear_;         // parameters that variable projection solves for

@@ -1,5 +1,6 @@
 // The race of many starts of one group. See descent.hpp.
 #include <algorithm>
+#include <cmath>
 
 #include "basin.hpp"
 #include "descent.hpp"
@@ -13,6 +14,7 @@ constexpr size_t kLeaders = 2;        // of a group's starts that finish in one 
 constexpr int kLegIterations = 10, kLegs = 2;   // of the far phase between two looks at a race
 constexpr uint32_t kWitnessEvery = 50;
 constexpr double kBehind = 2;         // times the optimum's objective
+constexpr double kPlainlyBehind = 1.2;   // the same where many rows say so
 constexpr double kSlowlyBehind = 50;  // the same where the way is long: the loss bends sharply
 constexpr int kFinishLeg = 100;       // iterations of the finish before starts far behind are given up
 }  // namespace
@@ -73,11 +75,13 @@ void Descent::finish_in_legs() {
   finish(jobs_, outcomes_, sizes_, leg);
   std::vector<int64_t> on;
   for (const Field& field : all_fields()) {
-    double lowest = infinity;
-    for (int64_t k = field.first; k <= field.last; ++k) if (fitted(outcomes_[k].status)) lowest = std::min(lowest, outcomes_[k].objective);
     const Job& job = jobs_[field.first];
+    const bool long_table = job.count > kLongTable;
+    double lowest = infinity;
+    for (int64_t k = field.first; k <= field.last; ++k)
+      if (fitted(outcomes_[k].status) || (long_table && std::isfinite(outcomes_[k].objective))) lowest = std::min(lowest, outcomes_[k].objective);
     const RowView rows{job.begin, job.count, nullptr, nullptr, job.own};
-    const double behind = rows_.bends_sharply(rows, lowest) ? kSlowlyBehind : kBehind;
+    const double behind = rows_.bends_sharply(rows, lowest) ? kSlowlyBehind : long_table ? kPlainlyBehind : kBehind;
     for (int64_t k = field.first; k <= field.last; ++k)
       if (outcomes_[k].status == Status::iteration_limit && !(outcomes_[k].objective > behind * lowest)) on.push_back(k);
   }

@@ -118,7 +118,7 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
   queue_ = &queue;
   limits_ = limits;
   tail_ = broadcast(problem_.tail);
-  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = detour_ = projected_ = broadcast_bits(0);
+  fresh_ = busy_ = done_ = newton_ = cautious_ = stretched_ = converging_ = detour_ = leaping_ = projected_ = broadcast_bits(0);
   refill(broadcast_bits(-1));
   while (any(busy_)) {
     step();

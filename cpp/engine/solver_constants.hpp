@@ -29,9 +29,11 @@ constexpr double kFarOrthogonal = 0.03;      // cosine of residuals and columns 
 constexpr double kBeforeZero = 1e-2, kBeyondZero = 0.1;   // of an O(1) change: an exponent this close to zero goes that far beyond
 constexpr double kFarStep = 1e-2;            // of a nonlinear parameter: failed steps below it are the last digits' affair
 constexpr double kPatience = 24, kStretch = 8;           // iterations before the first leap, and between two
-constexpr double kFirstLeap = 4, kLongestLeap = 256;     // their lengths, in what those between went
+constexpr double kFirstLeap = 4, kLeastLeap = 2, kLongestLeap = 256;   // their lengths, in what those between went
+constexpr double kShorterLeap = 0.25;        // the next one after one that led nowhere
 constexpr double kLeastStride = 1e-6;                    // scaled step below which a lane is arriving, not crawling
 constexpr double kUnderWay = 5;              // iterations after which a lane before zero is stuck there
+constexpr double kNearby = 2;                // times the objective: a failed step up to there has not gone far astray
 constexpr double kDetourTries = 3;           // evaluations that a detour may take to become better
 
 constexpr double kFarShift = 200, kMostLogarithm = 700;   // shift of an amplitude's logarithm by centring that is looked at, and what it may become

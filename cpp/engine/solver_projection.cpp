@@ -31,6 +31,18 @@ template <int kP> L LaneSolver<kP>::stays_inside(L lanes) const {
   return lanes;
 }
 
+// The objective at the trial point once its linear part has moved so.
+template <int kP> V LaneSolver<kP>::projected_value() const {
+  V value = next_.value[0];
+  for (size_t k = 0; k < linear_.size(); ++k) value = fma(broadcast(0.5) * next_.gradient[linear_[k]], rhs_[k], value);
+  return value;
+}
+
+// Lanes where that may be lower than what they have, even if it promises but half of what it brings.
+template <int kP> L LaneSolver<kP>::may_be_lower() const {
+  return broadcast(2.0) * projected_value() - next_.value[0] < objective_;
+}
+
 template <int kP> void LaneSolver<kP>::move_linear(L lanes) {
   for (size_t k = 0; k < linear_.size(); ++k) {
     V& linear = trial_[linear_[k]];
@@ -42,8 +54,7 @@ template <int kP> void LaneSolver<kP>::move_linear(L lanes) {
 // parameters in trial_ and the (bound of the) objective there in `value`.
 template <int kP> L LaneSolver<kP>::project_linear(L candidates, V& value) {
   L inside = stays_inside(solve_linear() & candidates);
-  V lower = value;
-  for (size_t k = 0; k < linear_.size(); ++k) lower = fma(broadcast(0.5) * next_.gradient[linear_[k]], rhs_[k], lower);
+  const V lower = projected_value();
   // The projected objective is a difference; where that cancels it says nothing.
   inside &= (lower < objective_ * broadcast(1 - 1e-9)) & (lower < value) & (lower > value * broadcast(1e-9));
   move_linear(inside);
@@ -73,10 +84,15 @@ template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
   const L astray = retraces_ ? failed & ready & ~across & ~leap & went_far() : broadcast_bits(0);
   const L lanes = across | leap | astray;
   if (!any(lanes)) return;
+  leaping_ = (leaping_ & ~lanes) | leap;
   for (int i = 0; i < p_; ++i) detour_point_[i] = select(astray, trial_[i], detour_point_[i]);
-  evaluator_.evaluate_linearised(detour_point_, {scale_, tail_, reach_}, next_);
-  const L solved = solve_linear() & lanes;
-  detour_ |= turn_linear(solved);
+  // Where a step has not gone far astray the loss's own derivatives at its end will do.
+  const L nearby = astray & broadcast_bits(stage_ == Stage::finish ? -1 : 0) & (next_.value[0] < broadcast(kNearby) * objective_);
+  if (any(nearby)) detour_ |= turn_linear(solve_linear() & may_be_lower() & nearby);
+  if (any(lanes & ~nearby)) {
+    evaluator_.evaluate_linearised(detour_point_, {scale_, tail_, reach_}, next_);
+    detour_ |= turn_linear(solve_linear() & lanes & ~nearby);
+  }
   detour_tries_ = select(lanes, zero, detour_tries_);
   wait_longer(lanes);
 }
@@ -159,14 +175,15 @@ template <int kP> void LaneSolver<kP>::judge_detours(L tried, L better) {
   detour_tries_ = select(tried, detour_tries_ + broadcast(1.0), detour_tries_);
   L on = tried & ~better & (detour_tries_ < broadcast(kDetourTries));
   if (any(on)) {
-    on &= solve_linear();
+    on &= solve_linear() & may_be_lower();
     on = turn_linear(on);
   }
   detour_ = (detour_ & ~tried) | on;
+  detour_reach_ = select(tried & ~better & ~on & leaping_, vmax(detour_reach_ * broadcast(kShorterLeap), broadcast(kLeastLeap)), detour_reach_);
   if (!any(arrived)) return;
   detour_wait_ = select(arrived, broadcast(0.0), detour_wait_);
   detour_gap_ = select(arrived, broadcast(0.0), detour_gap_);
-  detour_reach_ = select(arrived, vmin(detour_reach_ * broadcast(2.0), broadcast(kLongestLeap)), detour_reach_);
+  detour_reach_ = select(arrived & leaping_, vmin(detour_reach_ * broadcast(2.0), broadcast(kLongestLeap)), detour_reach_);
   if (stage_ == Stage::far) {
     damping_.reset(arrived, kFirstDampingFar);
   } else {

@@ -122,8 +122,7 @@ double StartMaker::scatter_one(int k, double u) const {
   }
 }
 
-void StartMaker::draw(int node, double* theta) {
-  double* unit = units_.data() + static_cast<size_t>(node) * dimensions();
+void StartMaker::draw(int node, double* unit, double* theta) {
   sobol_->point(node, unit);
   for (int k : linear_parameters_) theta[k] = 0;
   for (size_t i = 0; i < nonlinear_.size(); ++i) {

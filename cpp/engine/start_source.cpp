@@ -127,9 +127,15 @@ StartSource::Rows StartSource::look_at(int64_t group) {
   return {&sampled_linear_, &sampled_, 0, kMostRows};
 }
 
-void StartSource::automatic(int64_t group, double* out) {
+// Each wave has its share of the nodes.
+Screening StartSource::screening(int64_t wave, int64_t each) const {
+  const int64_t waves = (plan_.chosen + each - 1) / each, first = plan_.nodes * wave / waves;
+  return {static_cast<int>(first), static_cast<int>(plan_.nodes * (wave + 1) / waves - first), static_cast<int>(std::min(each, plan_.chosen - wave * each))};
+}
+
+void StartSource::automatic(int64_t group, int64_t wave, int64_t each, double* out) {
   const Rows rows = look_at(group);
-  workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, out);
+  workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_, nullptr, screening(wave, each), out);
 }
 void StartSource::project(int64_t group, int64_t starts, double* values, int threads) {
   if (!projects()) return;
@@ -144,9 +150,9 @@ void StartSource::project(int64_t group, int64_t starts, double* values, int thr
   };
   share_range(starts, kStartsPerWorker, threads, work);
 }
-void StartSource::more(int64_t group, const double* centre, int round, double* out) {
+void StartSource::more(int64_t group, const double* centre, int round, int64_t each, double* out) {
   const Rows rows = look_at(group);
-  workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, out);
+  workers_[0].maker->make(*rows.linear, *rows.real, rows.begin, rows.count, seed_ + static_cast<uint64_t>(round) + 1, centre, screening(0, each), out);
 }
 int StartSource::plain(int64_t group, int starts, double* out) {
   const Rows rows = look_at(group);

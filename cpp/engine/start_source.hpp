@@ -11,14 +11,15 @@ class StartSource {
  public:
   StartSource(const CompiledLaw& law, const FitRequest& request, const TableData& table, uint64_t seed);
 
-  // Each writes starts (natural scale) for the rows of one group of the request.
+  // Each writes starts (natural scale) for the rows of one group of the request. Of automatic ones
+  // there are automatic_count(), which may be made in waves of some.
   int64_t automatic_count() const;
   static int64_t count(const CompiledLaw& law, const ObjectiveSpec& objective, const std::vector<double>& lower,
                        const std::vector<double>& upper, const std::vector<double>& guess, const StartRequest& starts);
-  void automatic(int64_t group, double* out);
+  void automatic(int64_t group, int64_t wave, int64_t each, double* out);
   void project(int64_t group, int64_t starts, double* values, int threads);
-  // Further starts, around `centre` or, where that is null, anywhere; how many automatic_count() says.
-  void more(int64_t group, const double* centre, int round, double* out);
+  // Further ones, around `centre` or, where that is null, anywhere.
+  void more(int64_t group, const double* centre, int round, int64_t each, double* out);
   int plain(int64_t group, int starts, double* out);   // see StartMaker
   bool any_on_edge(int64_t group, const double* values);
   int nonlinear() const;
@@ -33,6 +34,7 @@ class StartSource {
   struct Rows { const TableData *linear, *real; int64_t begin, count; };
   Rows look_at(int64_t group);
   StartPlan plan_for(int64_t count) const;
+  Screening screening(int64_t wave, int64_t each) const;
   void make_for(int64_t count);
 
   const CompiledLaw& law_;

@@ -84,11 +84,11 @@ void StartMaker::load(const TableData& linear_table, const TableData& real_table
 }
 
 void StartMaker::make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
-                      const double* centre, double* out) {
+                      const double* centre, Screening part, double* out) {
   prepare(linear_table, real_table, begin, count, centre);
-  screen(linear_table, begin, count, seed, plan_.nodes);
-  choose_starts();
-  write_starts(plan_.chosen, out);
+  screen(linear_table, begin, count, seed, part.first, part.nodes);
+  choose_starts(part);
+  write_starts(part.starts, out);
 }
 
 int StartMaker::make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
@@ -96,7 +96,7 @@ int StartMaker::make_plain(const TableData& linear_table, const TableData& real_
   prepare(linear_table, real_table, begin, count, nullptr);
   const int nodes = std::min(2 * starts, plan_.nodes);
   starts = std::min(starts, nodes);
-  screen(linear_table, begin, count, seed, nodes);
+  screen(linear_table, begin, count, seed, 0, nodes);
   std::iota(order_.begin(), order_.end(), 0);
   std::stable_partition(order_.begin(), order_.begin() + nodes, [&](int node) { return objective_[node] < infinity; });
   write_starts(starts, out);
@@ -128,8 +128,8 @@ void StartMaker::find_unfelt() {
   }
 }
 
-// Draws nodes, solves for their linear parameters, and takes down their objectives.
-void StartMaker::screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int nodes) {
+// Draws nodes, solves for their linear parameters, and takes down their objectives. Here they are numbered from `from` on.
+void StartMaker::screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int from, int nodes) {
   const Sobol sobol(dimensions(), seed);
   sobol_ = &sobol;
   const int lanes = real_.lanes();
@@ -137,10 +137,10 @@ void StartMaker::screen(const TableData& linear_table, int64_t begin, int64_t co
     for (int lane = 0; lane < W; ++lane) {
       const int node = std::min(first + (lanes == 1 ? 0 : lane), nodes - 1);
       double* at = nodes_.data() + static_cast<size_t>(node) * p_;
-      draw(node, at);
+      draw(from + node, units_.data() + static_cast<size_t>(node) * dimensions(), at);
       for (int k = 0; k < p_; ++k) theta_[k][lane] = at[k];
     }
-    if (plan_.subsets) draw_subsets(linear_table, begin, count, seed, first);
+    if (plan_.subsets) draw_subsets(linear_table, begin, count, seed, from + first);
     // Terms of a law that is fitted through a logarithm are mostly positive, but need not be.
     // Of two that look alike the best fit at bounds keeps one: better that each has a share to start with.
     if (!linear_parameters_.empty()) solve_lanes(through_logarithm() && (first / lanes) % 4 != 3, kShare);
@@ -171,32 +171,33 @@ void StartMaker::write_lane(int lane, double* out) const {
 }
 
 // The lowest nodes; first those that have none lower beside them, so that every basin seen gets a start.
-void StartMaker::choose_starts() {
-  std::iota(order_.begin(), order_.end(), 0);
-  if (plan_.chosen == plan_.nodes) return;
-  std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return objective_[a] < objective_[b]; });
+void StartMaker::choose_starts(const Screening& part) {
+  const auto end = order_.begin() + part.nodes;
+  std::iota(order_.begin(), end, 0);
+  if (part.starts == part.nodes) return;
+  std::stable_sort(order_.begin(), end, [&](int a, int b) { return objective_[a] < objective_[b]; });
   if (dimensions() > kFewDimensions) return;
-  basins_first();
+  basins_first(part);
   // The last ones as they come: the lowest nodes may all lie in one basin that is not the lowest.
-  int to = plan_.chosen - static_cast<int>(kUnscreened[dimensions() > 1] * plan_.chosen);
-  for (int node = 0; node < plan_.nodes && to < plan_.chosen; ++node) {
+  int to = part.starts - static_cast<int>(kUnscreened[dimensions() > 1] * part.starts);
+  for (int node = 0; node < part.nodes && to < part.starts; ++node) {
     if (objective_[node] == infinity) continue;
-    const auto at = std::find(order_.begin() + to, order_.end(), node);
-    if (at == order_.end()) continue;   // chosen already
+    const auto at = std::find(order_.begin() + to, end, node);
+    if (at == end) continue;   // chosen already
     std::rotate(order_.begin() + to, at, at + 1);
     ++to;
   }
 }
 
-void StartMaker::basins_first() {
+void StartMaker::basins_first(const Screening& part) {
   const int d = dimensions();
-  const double near = kNeighbours * std::pow(plan_.nodes, -1.0 / d);
+  const double near = kNeighbours * std::pow(part.nodes, -1.0 / d);
   const auto beside = [&](int a, int b) {
     const double *x = &units_[static_cast<size_t>(a) * d], *y = &units_[static_cast<size_t>(b) * d];
     return std::equal(x, x + d, y, [&](double u, double v) { return std::fabs(u - v) <= near; });
   };
   int basins = 0;
-  for (int i = 0; i < plan_.nodes && basins < plan_.chosen; ++i) {
+  for (int i = 0; i < part.nodes && basins < part.starts; ++i) {
     const int node = order_[i];
     if (objective_[node] == infinity) break;   // outside the law's domain there are no basins
     if (std::any_of(order_.begin(), order_.begin() + i, [&](int lower) { return beside(node, lower); })) continue;

@@ -23,16 +23,19 @@ struct StartPlan {
 StartPlan plan_starts(const Graph& graph, const Analysis& analysis, const Program& program, std::vector<double> lower,
                       std::vector<double> upper, std::vector<double> guess, Space space, Loss loss, int64_t rows, int asked, int one_in);
 
+// Of the plan's nodes those that are screened together, and how many starts they are to give.
+struct Screening { int first, nodes, starts; };
+
 class StartMaker {
  public:
   // linear: squared residuals in linear space, weighted so that they approximate the real ones;
   // real: the objective itself, which ranks the nodes.
   StartMaker(const StartPlan& plan, bool exponential_target, const Centring& centring, Evaluator& linear, Evaluator& real, double scale, double tail);
   void set_numbers(const LossNumbers& own) { scale_ = own.scale; tail_ = own.tail; }
-  // Writes plan.chosen starts (natural scale) for rows [begin, begin + count): spread over the
-  // scales of the law, or scattered around `centre` (natural scale) when it is not null.
+  // Writes starts (natural scale) for rows [begin, begin + count): spread over the scales of the
+  // law, or scattered around `centre` (natural scale) when it is not null.
   void make(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed,
-            const double* centre, double* out);
+            const double* centre, Screening part, double* out);
   // Nodes as they come, low or not, if the law has a value there; returns how many, at most `starts`.
   int make_plain(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, uint64_t seed, int starts, double* out);
   // Given starts: replaces the linear parameters by solved ones where that lowers the objective.
@@ -47,7 +50,7 @@ class StartMaker {
   void prepare(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, const double* centre);
   void find_unfelt();
   double draw_unfelt(int parameter, double u) const;
-  void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int nodes);
+  void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int first, int nodes);
   void write_starts(int starts, double* out);
   void write_lane(int lane, double* out) const;
   void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);
@@ -57,9 +60,9 @@ class StartMaker {
   void draw_subsets(const TableData& table, int64_t begin, int64_t count, uint64_t seed, int first);
   bool through_logarithm() const { return plan_.space != Space::linear && plan_.space != Space::relative; }
   int dimensions() const { return std::max<int>(static_cast<int>(nonlinear_.size()), 1); }
-  void choose_starts();
-  void basins_first();
-  void draw(int node, double* theta);
+  void choose_starts(const Screening& part);
+  void basins_first(const Screening& part);
+  void draw(int node, double* unit, double* theta);
   void centre_natural(double* theta);
   double draw_one(int parameter, double u, int node) const;
   double scatter_one(int parameter, double u) const;
