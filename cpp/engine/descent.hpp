@@ -4,6 +4,7 @@
 // Witnesses are, and overrule the race where they end lower. Few automatic starts are only given up
 // far behind in the finish. No race when every start is to be kept.
 #pragma once
+#include <cmath>
 #include <vector>
 
 #include "row_model.hpp"
@@ -17,6 +18,7 @@ struct RowRange {
   const LossNumbers* own = nullptr;
 };
 
+inline double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
 inline bool fitted(Status s) { return s == Status::converged || s == Status::converged_at_bound; }
 // After the far phase: cut short by its limit of steps, and handed over to the finish.
 inline bool cut_short(const Outcome& o) { return !o.settled && o.status == Status::iteration_limit; }

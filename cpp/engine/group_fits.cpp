@@ -40,7 +40,7 @@ void GroupFits::run(FitTable& out) {
   problem_.retraces = starts_ < static_cast<int64_t>(kManyStarts);
   if (request_.starts.given) descend_given();
   else for (int64_t number = 0; descend_wave(number); ++number) {}
-  if (!request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1) search_on();
+  if (searches()) search_on();
   for (int64_t g = 0; g < request_.groups; ++g) {
     const int64_t row = request_.row(g);
     if (!usable_[g]) {
@@ -110,8 +110,7 @@ void GroupFits::settle_from(Starts starts) {
 
 // Long tables leave most laws one optimum: no more of their starts go down once some have agreed.
 int64_t GroupFits::wave(int64_t g) const {
-  const bool chosen = request_.starts.given || request_.starts.asked || request_.starts.one_in != 1 || options_.keep_starts;
-  return chosen || count(g) <= kLongTable ? starts_ : std::min(kWave, starts_);
+  return searches() && !options_.keep_starts && count(g) > kLongTable ? std::min(kWave, starts_) : starts_;
 }
 
 void GroupFits::descend_given() {
@@ -138,12 +137,12 @@ bool GroupFits::descend_wave(int64_t number) {
   constexpr int64_t kScreening = 64;   // times that automatic starts go over the rows, about
   Starts starts = no_starts();
   for (int64_t g = 0; g < request_.groups; ++g) {
-    const int64_t left = starts_ - number * wave(g);
+    const int64_t each = wave(g), left = starts_ - number * each;
     if (!usable_[g] || left <= 0 || (number > 0 && (!took_part(g) || agreed(g)))) continue;
-    double* values = add(starts, g, std::min(wave(g), left));
-    if (!cancelled_.after(count(g) * kScreening)) source_.automatic(g, number, wave(g), values);
+    double* values = add(starts, g, std::min(each, left));
+    if (!cancelled_.after(count(g) * kScreening)) source_.automatic(g, number, each, values);
   }
-  if (starts.values.empty() && number > 0) return false;
+  if (starts.values.empty()) return false;
   descend_from(std::move(starts));
   return true;
 }
@@ -162,9 +161,13 @@ bool GroupFits::hop(int round) {
   if (source_.nonlinear() < kHopDimensions || cancelled_) return false;
   Starts starts = no_starts();
   for (int64_t g = 0; g < request_.groups; ++g) {
-    if (!usable_[g] || !(round == 0 || took_part(g)) || !worth_a_hop(g, round)) continue;
-    const Outcome& o = *best(g, lowest(g));
-    const bool anywhere = round > 0 && ((round < kHopsFromNowhere && at_no_optimum(g, o)) || round % 2 == 1);
+    if (!usable_[g] || (round > 0 && !took_part(g))) continue;
+    const double low = lowest(g);
+    const Outcome& o = *best(g, low);
+    if (!std::isfinite(low)) continue;
+    const bool nowhere = round < kHopsFromNowhere && at_no_optimum(g, o);
+    if (!nowhere && !promising(g, low, round)) continue;
+    const bool anywhere = round > 0 && (nowhere || round % 2 == 1);
     source_.more(g, anywhere ? nullptr : o.parameters, round, wave(g), add(starts, g, wave(g)));
   }
   if (starts.values.empty()) return false;
@@ -172,10 +175,7 @@ bool GroupFits::hop(int round) {
   return true;
 }
 
-bool GroupFits::worth_a_hop(int64_t g, int round) {
-  const double low = lowest(g);
-  if (!std::isfinite(low)) return false;
-  if (round < kHopsFromNowhere && at_no_optimum(g, *best(g, low))) return true;
+bool GroupFits::promising(int64_t g, double low, int round) {
   if (round == 0 ? share(g, low) < kRareBasin : round < kHopsDownhill && improved(g)) return true;
   return another_likely(g, low, optima_seen(g, low));
 }

@@ -12,7 +12,6 @@
 
 namespace lawfit {
 
-inline double finite_objective(const Outcome& o) { return std::isfinite(o.objective) ? o.objective : infinity; }
 constexpr int64_t kFewRows = 64;      // that leave a law with so many nonlinear parameters, or a loss with optima of its own, many optima
 constexpr int kRuggedDimensions = 2;
 constexpr double kTie = 1e-9;   // relative objective within which two ends are as low
@@ -60,9 +59,10 @@ class GroupFits {
   bool descend_wave(int64_t number);
   bool agreed(int64_t g);
   void look_anywhere();
+  bool searches() const { return !request_.starts.given && !request_.starts.asked && request_.starts.one_in == 1; }
   void search_on();
   bool hop(int round);
-  bool worth_a_hop(int64_t g, int round);
+  bool promising(int64_t g, double low, int round);
   void look_beside();
   bool look_beside_once(int look);
   void look_through_few_rows();

@@ -70,10 +70,10 @@ Outcome GroupFits::sharpest_end(int64_t g, const Outcome& best, double* values) 
 // one: then the nearest optimum to that start, which is left without smoothing, is the answer.
 void GroupFits::lower_start(int64_t g, Outcome& lowest, double* values) {
   const RowView range = rows_of(g);
-  const double* start = nullptr;
+  const double *own = given(g), *start = nullptr;
   double least = lowest.objective * (1 - kTie);
   for (int64_t s = 0; s < starts_; ++s) {
-    const double* at = given(g) + s * p_;
+    const double* at = own + s * p_;
     bool inside = true;
     for (int k = 0; k < p_; ++k) inside &= at[k] >= request_.lower[k] && at[k] <= request_.upper[k];
     const double f = inside ? rows_.objective(at, range) : infinity;

@@ -1,6 +1,5 @@
 // The race of many starts of one group. See descent.hpp.
 #include <algorithm>
-#include <cmath>
 
 #include "basin.hpp"
 #include "descent.hpp"
@@ -79,7 +78,7 @@ void Descent::finish_in_legs() {
     const bool long_table = job.count > kLongTable;
     double lowest = infinity;
     for (int64_t k = field.first; k <= field.last; ++k)
-      if (fitted(outcomes_[k].status) || (long_table && std::isfinite(outcomes_[k].objective))) lowest = std::min(lowest, outcomes_[k].objective);
+      if (fitted(outcomes_[k].status) || long_table) lowest = std::min(lowest, finite_objective(outcomes_[k]));
     const RowView rows{job.begin, job.count, nullptr, nullptr, job.own};
     const double behind = rows_.bends_sharply(rows, lowest) ? kSlowlyBehind : long_table ? kPlainlyBehind : kBehind;
     for (int64_t k = field.first; k <= field.last; ++k)

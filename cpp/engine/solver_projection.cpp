@@ -87,11 +87,11 @@ template <int kP> void LaneSolver<kP>::plan_detours(L failed) {
   leaping_ = (leaping_ & ~lanes) | leap;
   for (int i = 0; i < p_; ++i) detour_point_[i] = select(astray, trial_[i], detour_point_[i]);
   // Where a step has not gone far astray the loss's own derivatives at its end will do.
-  const L nearby = astray & broadcast_bits(stage_ == Stage::finish ? -1 : 0) & (next_.value[0] < broadcast(kNearby) * objective_);
+  const L nearby = stage_ == Stage::finish ? astray & (next_.value[0] < broadcast(kNearby) * objective_) : broadcast_bits(0), distant = lanes & ~nearby;
   if (any(nearby)) detour_ |= turn_linear(solve_linear() & may_be_lower() & nearby);
-  if (any(lanes & ~nearby)) {
+  if (any(distant)) {
     evaluator_.evaluate_linearised(detour_point_, {scale_, tail_, reach_}, next_);
-    detour_ |= turn_linear(solve_linear() & lanes & ~nearby);
+    detour_ |= turn_linear(solve_linear() & distant);
   }
   detour_tries_ = select(lanes, zero, detour_tries_);
   wait_longer(lanes);

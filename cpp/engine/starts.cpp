@@ -128,7 +128,7 @@ void StartMaker::find_unfelt() {
   }
 }
 
-// Draws nodes, solves for their linear parameters, and takes down their objectives. Here they are numbered from `from` on.
+// Draws nodes from number `from` on, solves for their linear parameters, and takes down their objectives.
 void StartMaker::screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int from, int nodes) {
   const Sobol sobol(dimensions(), seed);
   sobol_ = &sobol;

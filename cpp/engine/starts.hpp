@@ -50,7 +50,7 @@ class StartMaker {
   void prepare(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count, const double* centre);
   void find_unfelt();
   double draw_unfelt(int parameter, double u) const;
-  void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int first, int nodes);
+  void screen(const TableData& linear_table, int64_t begin, int64_t count, uint64_t seed, int from, int nodes);
   void write_starts(int starts, double* out);
   void write_lane(int lane, double* out) const;
   void load(const TableData& linear_table, const TableData& real_table, int64_t begin, int64_t count);

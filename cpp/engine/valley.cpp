@@ -45,7 +45,7 @@ class ValleyDescent {
       if (settle_linear(ahead.theta)) ahead.objective = model_.objective(ahead.theta.data(), range_);
       if (std::isfinite(ahead.objective)) walk(ahead, kLanding);
       const bool lower = worth_it(at.objective - ahead.objective, ahead);
-      reach = lower ? std::min(2 * reach, kLongestLeap) : std::max(0.25 * reach, 1.0);
+      reach = lower ? std::min(2 * reach, kLongestLeap) : std::max(kShorterLeap * reach, 1.0);
       if (lower) at = std::move(ahead);
     }
     if (!worth_it(objective - at.objective, at)) return {objective, not_a_number, 0, arrived};
