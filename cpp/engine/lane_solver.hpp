@@ -36,6 +36,8 @@ template <int kP> class LaneSolver final : public Solver, ParameterCount<kP> {
   void mark_settled();
   void mark_converged();
   void relax_scale(L local);
+  L earns_newton() const { return gauss_steps_ + broadcast(1.0) >= patience_; }   // with one more good step
+  Tier tier() const;
   void trial_point();
   void multiply_trial();
   L solve_linear();

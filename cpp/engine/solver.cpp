@@ -124,8 +124,9 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
     step();
     trial_point();
     if (stage_ == Stage::far && retraces_ && !linear_.empty()) project_trial();
-    evaluator_.evaluate(stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, {scale_, tail_, reach_}, next_);
-    if (!problem_.priors.empty()) add_priors(problem_.priors, stage_ == Stage::far ? Tier::jacobian : Tier::hessian, trial_, next_);
+    const Tier needed = tier();
+    evaluator_.evaluate(needed, trial_, {scale_, tail_, reach_}, next_);
+    if (!problem_.priors.empty()) add_priors(problem_.priors, needed, trial_, next_);
     judge();
     if (stage_ == Stage::far) stop_far();
     stop_limits();
@@ -133,6 +134,13 @@ template <int kP> void LaneSolver<kP>::run(const TableData& table, const Job* jo
     end_lanes(stage_ == Stage::finish ? End::settled : End::unsettled, V{}, V{});
   }
   endings_.write();
+}
+
+// Second derivatives are for lanes that take Newton's steps, or may do so after this one. The sums
+// below a tier are the same without it, so that a lane does not feel what the others need.
+template <int kP> Tier LaneSolver<kP>::tier() const {
+  if (stage_ == Stage::far) return Tier::jacobian;
+  return any(busy_ & (newton_ | earns_newton())) ? Tier::hessian : Tier::jacobian;
 }
 
 template <int kP> void LaneSolver<kP>::trial_point() {
