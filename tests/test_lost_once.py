@@ -105,6 +105,10 @@ PROBLEMS = {
         outliers=False, space="linear", loss="absolute", scale=3.0, q=0.5, weighting="weights",
         bound=None, seed=3345645054,
     ),
+    "two terms with either sign": Choice(
+        generated(1, 3, floor=True), rows=13, noise=0.03, outliers=False, space="logit",
+        loss="cauchy", scale=1.0, q=0.8, weighting="weights", bound=2, seed=284916596,
+    ),
 }
 
 

@@ -14,6 +14,7 @@ namespace {
 constexpr int kSets = 64, kSetsOfLong = 24;   // of rows in a look, in one at a long table
 constexpr int kLeastLooks = 2;         // where the loss brings optima; more while a look finds a lower one
 constexpr int kMostLooks = 8;
+constexpr int64_t kVeryFewRows = 16;   // all of these looks are worth while where the loss forgets some of so few
 constexpr int kMoreRows = 3;           // sets have as many rows as there are parameters, one more, or two
 constexpr double kSureShare = 0.75;    // of the starts in the best basin
 constexpr uint64_t kOwnStream = 0xFE3;
@@ -45,7 +46,8 @@ bool GroupFits::few_may_count(int64_t g) const {
 
 bool GroupFits::worth_another_look(int64_t g, int look) const {
   const bool rugged = problem_.loss != Loss::squared && count(g) <= kFewRows;
-  return took_part(g) && ((rugged && look < kLeastLooks) || improved(g));
+  const int least = forgets(problem_.loss) && count(g) <= kVeryFewRows ? kMostLooks : kLeastLooks;
+  return took_part(g) && ((rugged && look < least) || improved(g));
 }
 
 // Least squares of sets of rows.
