@@ -109,6 +109,10 @@ PROBLEMS = {
         generated(1, 3, floor=True), rows=13, noise=0.03, outliers=False, space="logit",
         loss="cauchy", scale=1.0, q=0.8, weighting="weights", bound=2, seed=284916596,
     ),
+    "a valley to infinity where amplitudes cancel": Choice(
+        generated(5, None, floor=True), rows=7, noise=0.03, outliers=False, space="log",
+        loss="log_cosh", scale=0.1, q=0.8, weighting="sigma", bound=None, seed=2218187496,
+    ),
 }
 
 

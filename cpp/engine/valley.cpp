@@ -15,7 +15,7 @@ constexpr int64_t kMostWork = 30'000'000;   // looks x rows
 constexpr int kFewestLooks = 20;         // that are worth a beginning
 constexpr int kStride = 4, kLanding = 10;   // steps between two leaps, and after one before it is judged
 constexpr int kReweighed = 2;            // solves for the linear parameters of one trial, where one is not exact
-constexpr double kSeen = 0.5;            // of the most that rounding can be worth; it mostly is far less
+constexpr double kSeen = 0.02;           // of the most that rounding can be worth; it mostly is far less, and only lower points are gone to
 constexpr double kFirstDamping = 1e-6, kLeastDamping = 1e-12, kMostDamping = 1e8;
 constexpr double kWorthIt = 1e-8;        // relative decrease that a step must promise, and several bring
 constexpr double kLargest = 1e290;       // parameters beyond which nothing more is to be learnt from the valley
