@@ -35,6 +35,14 @@ def usable():
 
 
 @pytest.fixture(autouse=True)
+def listens():
+    """Started in the background by a shell, Python would ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def stays_usable():
     """The same answer before and after whatever a test did."""
     before = usable()
