@@ -113,6 +113,10 @@ PROBLEMS = {
         generated(5, None, floor=True), rows=7, noise=0.03, outliers=False, space="log",
         loss="log_cosh", scale=0.1, q=0.8, weighting="sigma", bound=None, seed=2218187496,
     ),
+    "a valley whose end for one parameter held the others back": Choice(
+        generated(9, 3, floor=True), rows=45, noise=0.1, outliers=True, space="linear",
+        loss="huber", scale=3.0, q=0.8, weighting="weights", bound=None, seed=817793604,
+    ),
 }
 
 

@@ -33,21 +33,8 @@ class ValleyDescent {
   ValleyEnd run(double objective, double* parameters, const std::function<bool()>& stop) {
     stop_ = &stop;
     Point at{Eigen::Map<Vector>(parameters, p_), objective, kFirstDamping};
-    double reach = kFirstLeap;
-    bool arrived = false, first = true;
-    while (looks_ < most_looks_ && !stop()) {
-      const Vector milestone = at.theta;
-      const double before = at.objective;
-      arrived = walk(at, kStride) || !worth_it(before - at.objective, at);
-      if (arrived) break;
-      if (std::exchange(first, false)) continue;
-      Point ahead{leap(milestone, at.theta, reach), infinity, at.damping};
-      if (settle_linear(ahead.theta)) ahead.objective = model_.objective(ahead.theta.data(), range_);
-      if (std::isfinite(ahead.objective)) walk(ahead, kLanding);
-      const bool lower = worth_it(at.objective - ahead.objective, ahead);
-      reach = lower ? std::min(2 * reach, kLongestLeap) : std::max(kShorterLeap * reach, 1.0);
-      if (lower) at = std::move(ahead);
-    }
+    bool arrived = descend(at);
+    while (arrived && go_on_without_one(at)) arrived = descend(at);
     if (!worth_it(objective - at.objective, at)) return {objective, not_a_number, 0, arrived};
     std::copy_n(at.theta.data(), p_, parameters);
     look(at.theta);
@@ -57,6 +44,41 @@ class ValleyDescent {
  private:
   struct Step { bool found; double gain; Vector change; };
   struct Point { Vector theta; double objective, damping, rounding = 0; };
+
+  // Walks and leaps. Returns whether nothing lower is left, or seen.
+  bool descend(Point& at) {
+    double reach = kFirstLeap;
+    bool first = true;
+    while (looks_ < most_looks_ && !(*stop_)()) {
+      const Vector milestone = at.theta;
+      const double before = at.objective;
+      if (walk(at, kStride) || !worth_it(before - at.objective, at)) return true;
+      if (std::exchange(first, false)) continue;
+      Point ahead{leap(milestone, at.theta, reach), infinity, at.damping};
+      if (settle_linear(ahead.theta)) ahead.objective = model_.objective(ahead.theta.data(), range_);
+      if (std::isfinite(ahead.objective)) walk(ahead, kLanding);
+      const bool lower = worth_it(at.objective - ahead.objective, ahead);
+      reach = lower ? std::min(2 * reach, kLongestLeap) : std::max(kShorterLeap * reach, 1.0);
+      if (lower) at = std::move(ahead);
+    }
+    return false;
+  }
+
+  // Where one parameter goes to where numbers cannot tell columns apart, the damping that stops it holds
+  // the others back, too. Returns whether they go on while one of them, whichever it is, stands still.
+  bool go_on_without_one(Point& at) {
+    Point lowest = at;
+    for (int k = 0; k < p_; ++k) {
+      if (problem_.linear[k]) continue;
+      Point side{at.theta, at.objective, kFirstDamping};
+      held_ = k;
+      walk(side, kLanding);
+      if (side.objective < lowest.objective) lowest = std::move(side);
+    }
+    held_ = -1;
+    lowest.damping = kFirstDamping;
+    return worth_it(std::exchange(at, lowest).objective - lowest.objective, lowest);
+  }
 
   static bool worth_it(double gain, const Point& at) { return gain > kWorthIt * at.objective && gain > kSeen * at.rounding; }
 
@@ -106,7 +128,7 @@ class ValleyDescent {
   }
   // By its bound, or by the edge of the law's domain, where its slope has no end.
   bool held(int k, const Vector& theta) const {
-    if (problem_.lower[k] == problem_.upper[k]) return true;
+    if (k == held_ || problem_.lower[k] == problem_.upper[k]) return true;
     for (int64_t r = 0; r < n_; ++r) if (!std::isfinite(jacobian_[r * p_ + k])) return true;
     if (theta[k] > problem_.lower[k] && theta[k] < problem_.upper[k]) return false;
     double slope = 0;
@@ -195,6 +217,7 @@ class ValleyDescent {
   Matrix columns_;
   std::vector<int> free_;
   Eigen::Index linear_ = 0;     // of the free parameters
+  int held_ = -1;               // for the time being
   int32_t looks_ = 0;
   const std::function<bool()>* stop_ = nullptr;
 };
