@@ -38,13 +38,13 @@ Problem make_problem(const CompiledLaw& law, const ObjectiveSpec& objective, con
 
 void run_stage(const StageRun& run, const std::vector<Job>& jobs, std::vector<Outcome>& outcomes, std::vector<int64_t> order,
                const FitOptions& options, Cancellation& cancelled) {
-  // Equal lengths side by side waste no lanes on padding.
-  const auto shorter = [&](int64_t a, int64_t b) { return jobs[a].count < jobs[b].count; };
-  if (!std::is_sorted(order.begin(), order.end(), shorter)) std::stable_sort(order.begin(), order.end(), shorter);
-  const auto split = std::partition_point(order.begin(), order.end(), [&](int64_t k) { return layout_for(jobs[k].count) == Layout::problems; });
+  // Equal lengths side by side waste no lanes on padding; the last ones, beside idle lanes, should be short.
+  const auto longer = [&](int64_t a, int64_t b) { return jobs[a].count > jobs[b].count; };
+  if (!std::is_sorted(order.begin(), order.end(), longer)) std::stable_sort(order.begin(), order.end(), longer);
+  const auto split = std::partition_point(order.begin(), order.end(), [&](int64_t k) { return layout_for(jobs[k].count) == Layout::points; });
   for (auto [first, last] : {std::pair{order.begin(), split}, std::pair{split, order.end()}}) {
     if (first == last) continue;
-    const int64_t shortest = jobs[*first].count, capacity = jobs[*(last - 1)].count;
+    const int64_t capacity = jobs[*first].count, shortest = jobs[*(last - 1)].count;
     const Layout layout = layout_for(shortest);
     const bool weighted = layout == Layout::points || shortest != capacity || run.own_weights || !run.table->weight.empty();
     JobQueue queue;
