@@ -121,6 +121,19 @@ LAWFIT_INLINE V fnma(V a, V b, V c) {
 #endif
 }
 
+// Products of the low 32 bits.
+LAWFIT_INLINE U multiply_low(U a, U b) {
+#if LAWFIT_AVX512
+  return (U)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
+#elif LAWFIT_AVX2
+  return (U)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif LAWFIT_SSE2
+  return (U)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
+}
+
 // Smaller and larger of two; the SECOND operand where either is NaN (so vmin(bound, x) keeps a
 // NaN in x, and vmin(x, bound) replaces it).
 LAWFIT_INLINE V vmin(V a, V b) {

@@ -33,6 +33,13 @@ TEST(philox_gives_the_published_numbers) {
   CHECK(Philox(0x299f31d0a4093822u, 0x0370734413198a2eu).block(0x85a308d3243f6a88u) ==
         Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
+TEST(lanes_of_philox_are_its_blocks) {
+  const Philox stream(0x299f31d0a4093822u, 0x0370734413198a2eu);
+  for (uint64_t n : {uint64_t{0}, uint64_t{5}, uint64_t{0xfffffffd}, uint64_t{0x85a308d3243f6a88u}}) {
+    const lawfit::U words = stream.first_words(n);
+    for (int lane = 0; lane < lawfit::W; ++lane) CHECK(words[lane] == stream.block(n + static_cast<uint64_t>(lane))[0]);
+  }
+}
 TEST(philox_streams_and_seeds_differ) {
   std::set<Words> seen;
   for (uint64_t seed = 0; seed < 10; ++seed)
