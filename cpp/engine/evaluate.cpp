@@ -75,9 +75,10 @@ Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t cap
     : program_(program), layout_(layout),
       tile_rows_(layout == Layout::points ? (capacity + W - 1) / W : capacity),
       block_(block_points(program, tile_rows_)),
-      plain_(objective_kernel(space, loss, false)), curved_(objective_kernel(space, loss, true)), linearised_(linearised_kernel(space, loss)),
+      value_only_(objective_kernel(space, loss, Terms::value)), sloped_(objective_kernel(space, loss, Terms::slope)),
+      curved_(objective_kernel(space, loss, Terms::curvature)), linearised_(linearised_kernel(space, loss)),
       arena_(program.uniforms + (program.blocks + 3) * static_cast<size_t>(block_) + 1 +
-             (program.kept.size() + 3) * static_cast<size_t>(tile_rows_) + program.hessian.size()),
+             (program.kept.size() + 3) * static_cast<size_t>(tile_rows_) + program.hessian.size() + linear_entries()),
       weighted_(weighted), with_sigma_(with_sigma), means_(program.kept.size() * W, 0.0) {
   uniform_ = arena_.take(program.uniforms);
   registers_ = arena_.take(static_cast<size_t>(program.blocks) * block_);
@@ -99,6 +100,7 @@ Evaluator::Evaluator(const Program& program, Space space, Loss loss, int64_t cap
   drawn_.reserve(weighted ? static_cast<size_t>(capacity) : 0);
   columns_now_.resize(program.parameters + program.hessian.size());
   hessian_sums_ = arena_.take_vectors(program.hessian.size());
+  linear_sums_ = arena_.take_vectors(linear_entries());
 }
 
 const double* Evaluator::address(Slot slot, int& column) const {
@@ -231,16 +233,20 @@ void Evaluator::run_points(Tier tier, int64_t first, int count) {
 void Evaluator::accumulate(Tier tier, int64_t first, int count, const Sums& sums) {
   const int p = program_.parameters;
   JacobianColumn* columns = columns_now_.data();
-  for (int i = 0; i < p; ++i) {
-    const Column& c = jacobian_[i];
-    columns[i] = {c.base + (c.moves ? first * W : 0), c.stride};
+  const auto now = [&](const Column& c) { return JacobianColumn{c.base + (c.moves ? first * W : 0), c.stride}; };
+  if (tier == Tier::linear) {
+    const int n = static_cast<int>(program_.linear.size());
+    for (int i = 0; i < n; ++i) columns[i] = now(jacobian_[program_.linear[i]]);
+    if (n > 0) add_normal(n, columns, slope_, majoriser_, count, first == 0, linear_sums_, linear_sums_ + n);
+    return;
   }
+  for (int i = 0; i < p; ++i) columns[i] = now(jacobian_[i]);
   add_normal(p, columns, slope_, majoriser_, count, first == 0, sums.gradient, sums.majorised);
   if (tier != Tier::hessian) return;
   add_gram(p, columns, curvature_, count, first == 0, sums.second);
   JacobianColumn* entries = columns + p;
   const int number = static_cast<int>(hessian_.size());
-  for (int h = 0; h < number; ++h) entries[h] = {hessian_[h].base + (hessian_[h].moves ? first * W : 0), hessian_[h].stride};
+  for (int h = 0; h < number; ++h) entries[h] = now(hessian_[h]);
   add_columns(number, entries, slope_, count, true, hessian_sums_);
   for (int h = 0; h < number; ++h) {
     const auto& at = program_.hessian[h];
@@ -248,8 +254,18 @@ void Evaluator::accumulate(Tier tier, int64_t first, int count, const Sums& sums
   }
 }
 
-void Evaluator::across_lanes(const Sums& sums) const {
-  for (int i = 0; i < sums.vectors; ++i) sums.value[i] = broadcast(lane_sum(sums.value[i]));
+void Evaluator::take_linear(const Sums& sums) const {
+  across_lanes(linear_sums_, linear_entries());
+  const std::vector<int>& linear = program_.linear;
+  const V* next = linear_sums_;
+  for (int k : linear) sums.gradient[k] = *next++;
+  for (size_t i = 0; i < linear.size(); ++i)
+    for (size_t j = 0; j <= i; ++j) sums.majorised[linear[i] * (linear[i] + 1) / 2 + linear[j]] = *next++;
+}
+
+void Evaluator::across_lanes(V* sums, size_t number) const {
+  if (layout_ == Layout::problems) return;
+  for (size_t i = 0; i < number; ++i) sums[i] = broadcast(lane_sum(sums[i]));
 }
 
 void Evaluator::run_once(Tier tier, const V* parameters) {
@@ -279,16 +295,18 @@ ObjectiveSums Evaluator::sweep(Tier tier, const V* parameters, ObjectiveKernel o
 }
 
 void Evaluator::evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums) {
-  const ObjectiveSums total = sweep(tier, parameters, tier == Tier::hessian ? curved_ : plain_, shape, sums);
+  const ObjectiveKernel objective = tier == Tier::hessian ? curved_ : tier == Tier::value ? value_only_ : sloped_;
+  const ObjectiveSums total = sweep(tier, parameters, objective, shape, sums);
   sums.value[0] = total.value;
   sums.energy[0] = total.energy;
   sums.sensitivity[0] = total.sensitivity;
-  if (layout_ == Layout::points) across_lanes(sums);
+  across_lanes(sums.value, static_cast<size_t>(tier == Tier::linear ? sums.gradient - sums.value : sums.vectors));
+  if (tier == Tier::linear) take_linear(sums);
 }
 
 void Evaluator::evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums) {
-  sweep(Tier::jacobian, parameters, linearised_, shape, sums);
-  if (layout_ == Layout::points) across_lanes(sums);
+  sweep(Tier::linear, parameters, linearised_, shape, sums);
+  take_linear(sums);
 }
 
 void Evaluator::first_row(V* value, V* jacobian, V* hessian) const {

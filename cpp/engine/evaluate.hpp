@@ -58,8 +58,9 @@ class Evaluator {
   // The same, but rows whose weight is zero are left out: a resample draws two thirds of its rows.
   void load_drawn(int lane, const TableData& table, int64_t begin, int64_t count, const double* weight, double* means,
                   const double* target = nullptr);
+  // At the linear tier sums over derivatives are those of the linear parameters; others stay as they were.
   void evaluate(Tier tier, const V* parameters, const LossShape& shape, const Sums& sums);
-  // Gradient and majoriser of the linearised residuals instead of the loss's own; no value.
+  // That tier's gradient and majoriser of the linearised residuals instead of the loss's own; no value.
   void evaluate_linearised(const V* parameters, const LossShape& shape, const Sums& sums);
   double weight_total(int lane) const;
   int64_t swept() const { return used_rows_ * W; }   // rows of all lanes that one evaluation goes through
@@ -79,7 +80,9 @@ class Evaluator {
   Column locate(Slot slot) const;
   void run_points(Tier tier, int64_t first, int count);
   void accumulate(Tier tier, int64_t first, int count, const Sums& sums);
-  void across_lanes(const Sums& sums) const;
+  size_t linear_entries() const { return program_.linear.size() * (program_.linear.size() + 3) / 2; }
+  void take_linear(const Sums& sums) const;
+  void across_lanes(V* sums, size_t number) const;
   void hold(int lane, const TableData& table, int64_t begin, int64_t count, const std::vector<int32_t>* drawn, const double* weight,
             double* means, const double* target);
   void fill(double* tile, int lane, const double* source, const std::vector<int32_t>* drawn, int64_t used, double shift);
@@ -92,7 +95,7 @@ class Evaluator {
   Layout layout_;
   int64_t tile_rows_, used_rows_ = 0;   // used: those of the longest lane
   int block_;                       // points per block
-  ObjectiveKernel plain_, curved_, linearised_;
+  ObjectiveKernel value_only_, sloped_, curved_, linearised_;
   Arena arena_;
   double *uniform_, *registers_, *columns_, *target_, *inverse_sigma_, *weight_, *slope_, *majoriser_, *curvature_, *ones_;
   bool weighted_, with_sigma_;
@@ -100,7 +103,7 @@ class Evaluator {
   Column value_;
   std::vector<Column> jacobian_, hessian_;
   std::vector<JacobianColumn> columns_now_;   // the Jacobian of the current block, then the Hessian
-  V* hessian_sums_;
+  V *hessian_sums_, *linear_sums_;  // linear: gradient, then the packed majoriser
   struct Held {                     // rows [begin, begin + count) of a table, `used` of them
     const TableData* table = nullptr;
     int64_t version = 0, begin = 0, count = 0, used = 0;

@@ -58,6 +58,17 @@ template <Op O, bool kA, bool kB, bool kC>
 void loop(double* __restrict out, const double* __restrict a, const double* __restrict b, const double* __restrict c, int count) {
   const V zero = broadcast(0.0);
   V x = kA ? load(a) : zero, y = kB ? load(b) : zero, z = kC ? load(c) : zero;
+  if constexpr (O == Op::MUL0 || O == Op::NMUL0) {   // 0*inf is rare: all go unguarded, and once more if one is no number
+    L odd = broadcast_bits(0);
+    for (int k = 0; k < count; ++k) {
+      if constexpr (!kA) x = load(a + k * W);
+      if constexpr (!kB) y = load(b + k * W);
+      const V product = O == Op::MUL0 ? fma(x, y, zero) : fnma(x, y, zero);   // adds zero to have its sign
+      odd |= is_nan(product);
+      store(out + k * W, product);
+    }
+    if (!any(odd)) return;
+  }
   for (int k = 0; k < count; ++k) {
     if constexpr (!kA) x = load(a + k * W);
     if constexpr (!kB) y = load(b + k * W);

@@ -7,7 +7,7 @@ namespace lawfit {
 namespace {
 
 // Likelihoods of counts and shares. sigma: the row's variance is sigma^2 times the likelihood's own.
-template <Loss L_, bool kCurvature, bool kPlain>
+template <Loss L_, Terms kWanted, bool kPlain>
 void count_rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   const ObjectiveBlock in = arguments;
   const V zero = broadcast(0.0);
@@ -22,13 +22,14 @@ void count_rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums)
     }
     // Rows of weight zero are padding or not drawn: they must not count even when m is not finite.
     const L drawn = kPlain ? broadcast_bits(-1) : weight > zero;
-    const V information = select(drawn, weight * terms.information, zero), slope = select(drawn, weight * terms.slope, zero);
     value += select(drawn, weight * terms.value, zero);
+    if constexpr (kWanted == Terms::value) continue;
+    const V information = select(drawn, weight * terms.information, zero), slope = select(drawn, weight * terms.slope, zero);
     energy += select(drawn, information * terms.room * terms.room, zero);
     sensitivity += select(drawn, vabs(slope * m), zero);
     store(in.slope + k * W, slope);
     store(in.majoriser + k * W, information);
-    if constexpr (kCurvature) store(in.curvature + k * W, select(drawn, weight * terms.curvature, zero));
+    if constexpr (kWanted == Terms::curvature) store(in.curvature + k * W, select(drawn, weight * terms.curvature, zero));
   }
   sums.value = value;
   sums.energy = energy;
@@ -36,7 +37,7 @@ void count_rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums)
 }
 
 // kPlain: all weights and sigmas are one.
-template <Space S_, Loss L_, bool kCurvature, bool kPlain>
+template <Space S_, Loss L_, Terms kWanted, bool kPlain>
 void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   const ObjectiveBlock in = arguments;   // a copy the stores below cannot alias
   const V zero = broadcast(0.0);
@@ -46,13 +47,14 @@ void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
     SpaceTerms space = space_terms<S_>(m);
     if constexpr (kPlain) {
       const LossTerms loss = loss_terms<L_>(load(in.target + k * W) - space.t, in.shape);
-      const V majoriser = loss.omega * space.dt * space.dt, slope = -loss.psi * space.dt;
       value += loss.value;
+      if constexpr (kWanted == Terms::value) continue;
+      const V majoriser = loss.omega * space.dt * space.dt, slope = -loss.psi * space.dt;
       energy += majoriser * m * m;
       sensitivity += vabs(slope * m);
       store(in.slope + k * W, slope);
       store(in.majoriser + k * W, majoriser);
-      if constexpr (kCurvature) {
+      if constexpr (kWanted == Terms::curvature) {
         V curvature = loss.dpsi * space.dt * space.dt;
         if constexpr (S_ == Space::log || S_ == Space::logit) curvature = curvature - loss.psi * space.d2t;
         store(in.curvature + k * W, curvature);
@@ -64,15 +66,16 @@ void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
     LossTerms loss = loss_terms<L_>(r, in.shape);
     // Rows of weight zero are padding or not drawn: they must not count even when m is not finite.
     L counts = weight > zero;
+    value += select(counts, weight * loss.value, zero);
+    if constexpr (kWanted == Terms::value) continue;
     V dt = space.dt * inverse_sigma;
     V majoriser = select(counts, weight * loss.omega * dt * dt, zero);
-    value += select(counts, weight * loss.value, zero);
     energy += select(counts, majoriser * m * m, zero);
     const V slope = select(counts, -weight * loss.psi * dt, zero);
     sensitivity += select(counts, vabs(slope * m), zero);
     store(in.slope + k * W, slope);
     store(in.majoriser + k * W, majoriser);
-    if constexpr (kCurvature) {
+    if constexpr (kWanted == Terms::curvature) {
       V curvature = loss.dpsi * dt * dt;
       if constexpr (S_ == Space::log || S_ == Space::logit) curvature = curvature - loss.psi * space.d2t * inverse_sigma;
       store(in.curvature + k * W, select(counts, weight * curvature, zero));
@@ -83,44 +86,45 @@ void rows(const ObjectiveBlock& arguments, int count, ObjectiveSums& sums) {
   sums.sensitivity = sensitivity;
 }
 
-template <Space S_, Loss L_, bool kCurvature>
+template <Space S_, Loss L_, Terms kWanted>
 void block(const ObjectiveBlock& in, int count, ObjectiveSums& sums) {
   const bool plain = !in.weight_stride && !in.sigma_stride;
-  if constexpr (of_counts(L_)) (plain ? count_rows<L_, kCurvature, true> : count_rows<L_, kCurvature, false>)(in, count, sums);
-  else (plain ? rows<S_, L_, kCurvature, true> : rows<S_, L_, kCurvature, false>)(in, count, sums);
+  if constexpr (of_counts(L_)) (plain ? count_rows<L_, kWanted, true> : count_rows<L_, kWanted, false>)(in, count, sums);
+  else (plain ? rows<S_, L_, kWanted, true> : rows<S_, L_, kWanted, false>)(in, count, sums);
 }
 
-template <Space S_, Loss L_> ObjectiveKernel pick(bool with_curvature) {
-  return with_curvature ? block<S_, L_, true> : block<S_, L_, false>;
+template <Space S_, Loss L_> ObjectiveKernel pick(Terms wanted) {
+  if (wanted == Terms::value) return block<S_, L_, Terms::value>;
+  return wanted == Terms::slope ? block<S_, L_, Terms::slope> : block<S_, L_, Terms::curvature>;
 }
 
-template <Space S_> ObjectiveKernel pick(Loss loss, bool with_curvature) {
+template <Space S_> ObjectiveKernel pick(Loss loss, Terms wanted) {
   switch (loss) {
-    case Loss::squared: return pick<S_, Loss::squared>(with_curvature);
-    case Loss::huber: return pick<S_, Loss::huber>(with_curvature);
-    case Loss::soft_l1: return pick<S_, Loss::soft_l1>(with_curvature);
-    case Loss::cauchy: return pick<S_, Loss::cauchy>(with_curvature);
-    case Loss::absolute: return pick<S_, Loss::absolute>(with_curvature);
-    case Loss::quantile: return pick<S_, Loss::quantile>(with_curvature);
-    case Loss::student_t: return pick<S_, Loss::student_t>(with_curvature);
-    default: return pick<S_, Loss::log_cosh>(with_curvature);
+    case Loss::squared: return pick<S_, Loss::squared>(wanted);
+    case Loss::huber: return pick<S_, Loss::huber>(wanted);
+    case Loss::soft_l1: return pick<S_, Loss::soft_l1>(wanted);
+    case Loss::cauchy: return pick<S_, Loss::cauchy>(wanted);
+    case Loss::absolute: return pick<S_, Loss::absolute>(wanted);
+    case Loss::quantile: return pick<S_, Loss::quantile>(wanted);
+    case Loss::student_t: return pick<S_, Loss::student_t>(wanted);
+    default: return pick<S_, Loss::log_cosh>(wanted);
   }
 }
 
 }  // namespace
 
 // A relative residual (y - m)/y is a linear one with sigma = y, so it needs no kernel of its own.
-ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature) {
+ObjectiveKernel objective_kernel(Space space, Loss loss, Terms wanted) {
   switch (loss) {   // these have no residual, hence no space
-    case Loss::poisson: return pick<Space::linear, Loss::poisson>(with_curvature);
-    case Loss::negative_binomial: return pick<Space::linear, Loss::negative_binomial>(with_curvature);
-    case Loss::binomial: return pick<Space::linear, Loss::binomial>(with_curvature);
+    case Loss::poisson: return pick<Space::linear, Loss::poisson>(wanted);
+    case Loss::negative_binomial: return pick<Space::linear, Loss::negative_binomial>(wanted);
+    case Loss::binomial: return pick<Space::linear, Loss::binomial>(wanted);
     default: break;
   }
   switch (space) {
-    case Space::log: return pick<Space::log>(loss, with_curvature);
-    case Space::logit: return pick<Space::logit>(loss, with_curvature);
-    default: return pick<Space::linear>(loss, with_curvature);
+    case Space::log: return pick<Space::log>(loss, wanted);
+    case Space::logit: return pick<Space::logit>(loss, wanted);
+    default: return pick<Space::linear>(loss, wanted);
   }
 }
 

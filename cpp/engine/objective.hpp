@@ -132,7 +132,7 @@ struct ObjectiveBlock {
   const double *model, *target, *inverse_sigma, *weight;
   int model_stride, sigma_stride, weight_stride;
   LossShape shape;
-  double *slope, *majoriser, *curvature;   // out; curvature only when the Hessian is wanted
+  double *slope, *majoriser, *curvature;   // out, those that are wanted
   ObjectiveBlock from(int k) const {       // the same block starting at point k
     ObjectiveBlock b = *this;
     b.model += k * model_stride;
@@ -147,7 +147,8 @@ struct ObjectiveBlock {
 struct ObjectiveSums { V value, energy, sensitivity; };
 
 using ObjectiveKernel = void (*)(const ObjectiveBlock&, int count, ObjectiveSums& sums);
-ObjectiveKernel objective_kernel(Space space, Loss loss, bool with_curvature);
+enum class Terms { value, slope, curvature };   // each with those before; energy and sensitivity come with the slope
+ObjectiveKernel objective_kernel(Space space, Loss loss, Terms wanted);
 // Squared residuals of the model itself, each over what a unit of T is worth at the datum (for counts and
 // shares: over the likelihood's own standard deviation there): what is linear in the model stays so. No sums.
 ObjectiveKernel linearised_kernel(Space space, Loss loss);

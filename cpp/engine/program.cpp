@@ -16,20 +16,22 @@ class Compiler {
 
   Program run(int root, const Analysis& analysis, bool with_jacobian, bool with_hessian) {
     std::vector<int> outputs;
-    tier_.assign(graph_.size(), 2);
-    auto output = [&](int i, int tier) {
+    tier_.assign(graph_.size(), Tier::hessian);
+    auto output = [&](int i, Tier tier) {
       outputs.push_back(i);
       tier_[i] = std::min(tier_[i], tier);
     };
-    output(root, 0);
-    if (with_jacobian) for (int j : analysis.jacobian) if (j != kZero) output(j, 1);
-    if (with_hessian)
-      for (auto& row : analysis.hessian) for (int h : row) if (h != kZero) output(h, 2);
     program_.parameters = static_cast<int>(analysis.jacobian.size());
+    for (int k = 0; k < program_.parameters; ++k) if (analysis.linear[k]) program_.linear.push_back(k);
+    output(root, Tier::value);
+    if (with_jacobian)
+      for (int k = 0; k < program_.parameters; ++k)
+        if (int j = analysis.jacobian[k]; j != kZero) output(j, analysis.linear[k] ? Tier::linear : Tier::jacobian);
+    if (with_hessian)
+      for (auto& row : analysis.hessian) for (int h : row) if (h != kZero) output(h, Tier::hessian);
     classify(outputs);
     assign_columns();
-    // Work for the value comes first, then the Jacobian's, then the Hessian's, so that a
-    // caller who wants less runs a prefix.
+    // Work for the value comes first, the Hessian's last, so that a caller who wants less runs a prefix.
     order_.resize(graph_.size());
     std::iota(order_.begin(), order_.end(), 0);
     std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return tier_[a] < tier_[b]; });
@@ -205,13 +207,14 @@ class Compiler {
 
   // end[t] = number of instructions that serve tier t and below.
   void close_tier(int* end, size_t count, int i) {
-    for (int t = tier_[i]; t < kTiers; ++t) end[t] = static_cast<int>(count);
+    for (int t = static_cast<int>(tier_[i]); t < kTiers; ++t) end[t] = static_cast<int>(count);
   }
   static void finish_tiers(int* end, size_t count) { end[kTiers - 1] = static_cast<int>(count); }
 
   Graph& graph_;
   Program program_;
-  std::vector<int> centre_, uses_, tier_, order_;
+  std::vector<int> centre_, uses_, order_;
+  std::vector<Tier> tier_;
   std::vector<Class> class_;
   std::vector<bool> is_output_;
   std::vector<char> shifted_;

@@ -18,9 +18,10 @@ struct Instruction {
 };
 struct HessianEntry { int i, j; Slot slot; };   // j <= i
 
-// Instructions are ordered by what they serve: value, Jacobian, Hessian.
-constexpr int kTiers = 3;
-enum class Tier { value = 0, jacobian = 1, hessian = 2 };
+// Instructions are ordered by what they serve: value, the Jacobian's columns of linear parameters, its
+// others, Hessian.
+constexpr int kTiers = 4;
+enum class Tier { value = 0, linear = 1, jacobian = 2, hessian = 3 };
 
 struct Program {
   int parameters = 0;
@@ -36,6 +37,7 @@ struct Program {
   int data_registers = 0, uniforms = 0, blocks = 0;
   Slot value;                         // `column` slots below index `kept`
   std::vector<Slot> jacobian;         // none where the derivative vanishes identically
+  std::vector<int> linear;            // parameters that the law is linear in, given the others
   std::vector<HessianEntry> hessian;
   bool has_hessian = false;
 };

@@ -61,9 +61,10 @@ void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t cou
     const size_t linear = linear_parameters_.size();
     const double few = static_cast<double>(linear) + (linear == 1 && node / 8 % 2 == 1 ? 0.5 : 2);   // one row may decide one amplitude
     const double limit = (deal == 2 ? 0.5 : few / static_cast<double>(count)) * 4294967296.0;
-    for (int64_t r = 0; r < count; ++r) {
-      const bool drawn = stream.block(static_cast<uint64_t>(r))[0] < limit;
-      subset_[r] = drawn ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;
+    for (int64_t from = 0; from < count; from += W) {
+      const U words = stream.first_words(static_cast<uint64_t>(from));
+      for (int64_t r = from; r < std::min(from + W, count); ++r)
+        subset_[r] = words[r - from] < limit ? (table.weight.empty() ? 1.0 : table.weight[begin + r]) : 0.0;
     }
     linear_.load_drawn(lane, table, begin, count, subset_.data(), means_.data());
   }
@@ -72,7 +73,7 @@ void StartMaker::draw_subsets(const TableData& table, int64_t begin, int64_t cou
 // Linear parameters of every lane from the nonlinear ones in theta_.
 void StartMaker::solve_lanes(bool nonnegative, double share) {
   for (int k : linear_parameters_) theta_[k] = V{};
-  linear_.evaluate(Tier::jacobian, theta_, LossShape::of(broadcast(1.0), broadcast(0.5)), sums_);
+  linear_.evaluate(Tier::linear, theta_, LossShape::of(broadcast(1.0), broadcast(0.5)), sums_);
   for (int lane = 0; lane < W; ++lane) solve_linear(lane, nonnegative, share);
 }
 
@@ -84,7 +85,7 @@ void StartMaker::reweigh_lanes() {
   for (int i : linear_parameters_) unweighed_[i] = theta_[i];
   for (int round = 0; round < kReweighed; ++round) {
     const V scale = has_kink(plan_.loss) ? broadcast(0.1) * f / broadcast(real_.weight_total(0)) : broadcast(scale_);
-    real_.evaluate(Tier::jacobian, theta_, LossShape::of(scale, broadcast(tail_)), sums_);
+    real_.evaluate(Tier::linear, theta_, LossShape::of(scale, broadcast(tail_)), sums_);
     for (int lane = 0; lane < W; ++lane) solve_linear(lane, false, 0);
     f = objectives();
   }

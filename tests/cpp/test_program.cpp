@@ -210,9 +210,11 @@ TEST(equal_subexpressions_become_one_node) {
 TEST(derivatives_share_their_products) {
   const CompiledLaw law(laws::two_terms().view(), {true, true}, std::vector<double>(5, -INFINITY), std::vector<double>(5, INFINITY));
   // Two exponentials, two amplitudes times them, two sums; a product more for every derivative.
-  CHECK(law.centred.points_end[0] == 6);
-  CHECK(law.centred.points_end[1] == 8);
-  CHECK(law.centred.points_end[2] == 12);
+  const auto end = [&](Tier tier) { return law.centred.points_end[static_cast<int>(tier)]; };
+  CHECK(end(Tier::value) == 6);
+  CHECK(end(Tier::linear) == 6);   // the exponentials themselves
+  CHECK(end(Tier::jacobian) == 8);
+  CHECK(end(Tier::hessian) == 12);
 }
 TEST(a_power_of_powers_is_no_product_of_a_million) {
   Builder g;
