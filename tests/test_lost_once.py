@@ -117,6 +117,10 @@ PROBLEMS = {
         generated(9, 3, floor=True), rows=45, noise=0.1, outliers=True, space="linear",
         loss="huber", scale=3.0, q=0.8, weighting="weights", bound=None, seed=817793604,
     ),
+    "a basin beside a pole, below a valley to infinity": Choice(
+        generated(6, 2, floor=True), rows=13, noise=0.1, outliers=True, space="relative",
+        loss="squared", scale=3.0, q=0.8, weighting="weights", bound=None, seed=760203067,
+    ),
 }
 
 

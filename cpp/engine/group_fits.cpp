@@ -14,7 +14,7 @@ constexpr double kUnseenOfMany = 0.005;    // the same where the loss itself bri
 constexpr int64_t kWave = 12;              // automatic starts of a long table that go down together
 constexpr int kHopRounds = 24;             // further searches at most
 constexpr int kHopsDownhill = 5;           // while they find better ones
-constexpr int kHopsFromNowhere = 3;        // where the lowest objective is at no optimum
+constexpr int kHopsFromNowhere = 6;        // where the lowest objective is at no optimum
 constexpr int kHopDimensions = 1;          // nonlinear parameters from which there is anything to search
 constexpr double kRareBasin = 0.4;         // share of starts below which the best optimum may not be the last word
 }  // namespace
